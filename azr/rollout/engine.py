@@ -1,0 +1,68 @@
+"""What the loop asks of anything that samples text from the policy.
+
+Two engines implement this: azr/rollout/transformers.py and azr/rollout/vllm.py. A third for tests replays a script.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`n` samples of one prompt.
+
+    `temperature` 0 is greedy. `stop` strings end a sample; the tokens up to and with the one that completes the stop
+    string are kept in `Completion.token_ids`, while `Completion.text` ends before it. `seed` makes the samples of this
+    request reproducible on the same engine and machine, whatever else is in the batch, as far as floating point allows.
+    """
+
+    prompt_ids: tuple[int, ...]
+    n: int = 1
+    max_tokens: int = 256
+    temperature: float = 1.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One sample.
+
+    `logprobs[i]` is the log-probability of `token_ids[i]` under softmax(logits / temperature) at the time of sampling
+    (temperature 1 where sampling was greedy), before any top-p cut. `token_ids` ends with the end-of-sequence token
+    where the model gave one. `text` has no special tokens and no stop string. `truncated`: it ran into `max_tokens`.
+    """
+
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    text: str
+    truncated: bool
+
+
+OnDone = Callable[[int, list[Completion]], None]
+
+
+class Engine(Protocol):
+    """Samples from the policy's current weights."""
+
+    name: str
+
+    def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
+        """All samples of all requests, in the order of `requests`.
+
+        `on_done(i, completions)` is called once a request, in the calling thread, as soon as its last sample ended, so
+        that the sandbox can work on it while the rest is generated.
+        """
+        ...
+
+    def update_weights(self, model: torch.nn.Module) -> None:
+        """Take over the weights of `model` (adapters merged), in memory, and forget every cached prefix."""
+        ...
+
+    def close(self) -> None:
+        """Free the engine's memory. The engine can't be used afterwards."""
+        ...
