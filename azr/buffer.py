@@ -1,0 +1,363 @@
+"""TaskBuffer: everything a run ever proposed and answered, in one SQLite file.
+
+Three tables. `proposal` has every text the proposer wrote, valid or not; `task` every validated triplet; `attempt`
+every judged answer to a task. docs/buffer.md describes the columns. A step's rows are written in one transaction, and
+the journal is a write-ahead log, so other programs can read while the run goes on.
+
+Rows of a step are a function of the run's seed alone, ids included, so that a resumed run, which first drops what was
+written after its checkpoint (`rewind`), ends with the same rows as one that never stopped.
+"""
+
+import json
+import random
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from azr.errors import UserError
+from tasks.program import fingerprint, statistics
+from tasks.triplet import TaskType, Triplet, Verdict
+
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE proposal(
+    id INTEGER PRIMARY KEY,
+    step INTEGER NOT NULL,            -- 0: seeding
+    type TEXT NOT NULL,               -- deduction | abduction | induction
+    refs TEXT NOT NULL,               -- JSON list of the ids of the tasks that the prompt showed
+    text TEXT NOT NULL,               -- what the model wrote
+    tokens INTEGER NOT NULL,
+    truncated INTEGER NOT NULL,       -- 1: ran into the token limit
+    rejection TEXT,                   -- NULL: it became a task; else the reason, one word
+    detail TEXT,                      -- of the rejection, for a person
+    reward REAL                       -- NULL while seeding
+);
+CREATE TABLE task(
+    id INTEGER PRIMARY KEY,
+    step INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    origin TEXT NOT NULL,             -- identity | file | seeding | self-play
+    proposal_id INTEGER REFERENCES proposal(id),
+    program TEXT NOT NULL,
+    inputs TEXT NOT NULL,             -- JSON list of argument lists
+    outputs TEXT NOT NULL,            -- JSON list of reprs
+    message TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,        -- of type, program and inputs; layout and comments aside
+    program_fingerprint TEXT NOT NULL,-- of the program alone
+    lines INTEGER NOT NULL,           -- of the program
+    nodes INTEGER NOT NULL,           -- of the program's syntax tree
+    branches INTEGER NOT NULL,        -- cyclomatic complexity
+    solve_rate REAL,                  -- Monte Carlo mean accuracy when it was proposed; NULL where not estimated
+    learnability REAL                 -- 0 where solve_rate is 0 or 1, else 1 - solve_rate
+);
+CREATE TABLE attempt(
+    id INTEGER PRIMARY KEY,
+    step INTEGER NOT NULL,
+    task_id INTEGER NOT NULL REFERENCES task(id),
+    purpose TEXT NOT NULL,            -- estimate | solve
+    text TEXT NOT NULL,               -- what the model wrote
+    answer TEXT,                      -- NULL: none could be read from the text
+    verdict TEXT NOT NULL,            -- right | wrong | unparsed
+    reward REAL NOT NULL,
+    tokens INTEGER NOT NULL,
+    truncated INTEGER NOT NULL
+);
+CREATE INDEX proposal_by_step ON proposal(step, type);
+CREATE INDEX task_by_type ON task(type, step);
+CREATE INDEX task_by_step ON task(step);
+CREATE INDEX task_by_solve_rate ON task(solve_rate);
+CREATE INDEX task_by_learnability ON task(learnability);
+CREATE INDEX task_by_fingerprint ON task(fingerprint);
+CREATE INDEX task_by_program ON task(program_fingerprint);
+CREATE INDEX task_by_proposal ON task(proposal_id);
+CREATE INDEX attempt_by_task ON attempt(task_id);
+CREATE INDEX attempt_by_step ON attempt(step);
+"""
+
+TASK_COLUMNS = "id, type, program, inputs, outputs, message"
+
+
+class Origin(StrEnum):
+    """Where a task came from."""
+
+    IDENTITY = "identity"
+    FILE = "file"
+    SEEDING = "seeding"
+    SELF_PLAY = "self-play"
+
+
+class Purpose(StrEnum):
+    """Why an answer was sampled."""
+
+    ESTIMATE = "estimate"
+    SOLVE = "solve"
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRow:
+    """One text of the proposer's. `rejection` is None where it became a task, `reward` None while seeding."""
+
+    step: int
+    type: TaskType
+    refs: tuple[int, ...]
+    text: str
+    tokens: int
+    truncated: bool
+    rejection: str | None = None
+    detail: str | None = None
+    reward: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One validated triplet. `solve_rate` and `learnability` are None where nobody estimated them."""
+
+    step: int
+    triplet: Triplet
+    origin: Origin
+    proposal_id: int | None = None
+    solve_rate: float | None = None
+    learnability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One judged answer."""
+
+    step: int
+    task_id: int
+    purpose: Purpose
+    text: str
+    answer: str | None
+    verdict: Verdict
+    reward: float
+    tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTask:
+    """A triplet with its id in the buffer."""
+
+    id: int
+    triplet: Triplet
+
+
+def task_fingerprint(triplet: Triplet) -> str:
+    """Equal for two tasks that differ in layout and comments alone."""
+    return fingerprint(triplet.program, triplet.type, *triplet.inputs)
+
+
+class TaskBuffer:
+    """The buffer of one run, open for writing.
+
+    Rows become visible to others, and durable, when the block of `transaction` ends.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self._ids: dict[TaskType, list[int]] = {}
+        self._load_ids()
+
+    @classmethod
+    def create(cls, path: Path) -> "TaskBuffer":
+        """A new, empty buffer. Raises UserError where the file exists."""
+        if path.exists():
+            raise UserError(f"{path} exists already; resume that run with --resume, or choose another name=")
+        connection = _connect(path)
+        connection.executescript(SCHEMA)
+        connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+        connection.commit()
+        return cls(connection)
+
+    @classmethod
+    def open(cls, path: Path) -> "TaskBuffer":
+        """An existing buffer. Raises UserError where it is missing, no buffer, or of another version."""
+        if not path.is_file():
+            raise UserError(f"no buffer at {path}")
+        connection = _connect(path)
+        check_version(connection, path)
+        return cls(connection)
+
+    def close(self) -> None:
+        """Close the file; the write-ahead log is folded into it."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All rows added in the block, or none of them."""
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+        except BaseException:
+            self._load_ids()
+            raise
+
+    def add_proposal(self, row: ProposalRow) -> int:
+        """Store a text of the proposer's and return its id."""
+        cursor = self._db.execute(
+            "INSERT INTO proposal(step, type, refs, text, tokens, truncated, rejection, detail, reward)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.step,
+                row.type,
+                json.dumps(row.refs),
+                _storable(row.text),
+                row.tokens,
+                row.truncated,
+                row.rejection,
+                row.detail and _storable(row.detail),
+                row.reward,
+            ),
+        )
+        return _row_id(cursor)
+
+    def add_task(self, row: TaskRow) -> int:
+        """Store a validated triplet and return its id."""
+        triplet = row.triplet
+        measured = statistics(triplet.program)
+        cursor = self._db.execute(
+            "INSERT INTO task(step, type, origin, proposal_id, program, inputs, outputs, message, fingerprint,"
+            " program_fingerprint, lines, nodes, branches, solve_rate, learnability)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.step,
+                triplet.type,
+                row.origin,
+                row.proposal_id,
+                _storable(triplet.program),
+                json.dumps(triplet.inputs),
+                json.dumps(triplet.outputs),
+                _storable(triplet.message),
+                task_fingerprint(triplet),
+                fingerprint(triplet.program),
+                measured.lines,
+                measured.nodes,
+                measured.branches,
+                row.solve_rate,
+                row.learnability,
+            ),
+        )
+        task_id = _row_id(cursor)
+        self._ids[triplet.type].append(task_id)
+        return task_id
+
+    def add_attempt(self, row: AttemptRow) -> int:
+        """Store a judged answer and return its id."""
+        cursor = self._db.execute(
+            "INSERT INTO attempt(step, task_id, purpose, text, answer, verdict, reward, tokens, truncated)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.step,
+                row.task_id,
+                row.purpose,
+                _storable(row.text),
+                row.answer and _storable(row.answer),
+                row.verdict,
+                row.reward,
+                row.tokens,
+                row.truncated,
+            ),
+        )
+        return _row_id(cursor)
+
+    def counts(self) -> dict[TaskType, int]:
+        """How many tasks of each type there are."""
+        return {task_type: len(ids) for task_type, ids in self._ids.items()}
+
+    def sample(self, task_type: TaskType, k: int, rng: random.Random) -> list[StoredTask]:
+        """Up to `k` different tasks of a type, uniformly, in random order."""
+        ids = self._ids[task_type]
+        return [self.task(task_id) for task_id in rng.sample(ids, min(k, len(ids)))]
+
+    def sample_program(self, rng: random.Random) -> StoredTask:
+        """A deduction or abduction task, uniformly: the program that an induction proposal is about."""
+        deduction, abduction = self._ids[TaskType.DEDUCTION], self._ids[TaskType.ABDUCTION]
+        index = rng.randrange(len(deduction) + len(abduction))
+        return self.task(deduction[index] if index < len(deduction) else abduction[index - len(deduction)])
+
+    def task(self, task_id: int) -> StoredTask:
+        """The task with that id. Raises KeyError where there is none."""
+        row = self._db.execute(f"SELECT {TASK_COLUMNS} FROM task WHERE id = ?", (task_id,)).fetchone()
+        if row is None:
+            raise KeyError(task_id)
+        return stored_task(row)
+
+    def holds(self, triplet: Triplet) -> bool:
+        """Whether a task that differs in layout alone is stored already."""
+        found = self._db.execute("SELECT 1 FROM task WHERE fingerprint = ? LIMIT 1", (task_fingerprint(triplet),))
+        return found.fetchone() is not None
+
+    def distinct_programs(self) -> int:
+        """How many programs there are, layout aside."""
+        (count,) = self._db.execute("SELECT COUNT(DISTINCT program_fingerprint) FROM task").fetchone()
+        return int(count)
+
+    def rewind(self, step: int) -> None:
+        """Drop every row written after `step`."""
+        with self.transaction():
+            for table in ("attempt", "task", "proposal"):
+                self._db.execute(f"DELETE FROM {table} WHERE step > ?", (step,))
+        self._load_ids()
+
+    def _load_ids(self) -> None:
+        self._ids = {task_type: [] for task_type in TaskType}
+        for task_id, task_type in self._db.execute("SELECT id, type FROM task ORDER BY id"):
+            self._ids[TaskType(task_type)].append(task_id)
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that can't write, for looking at a buffer while its run goes on.
+
+    Raises UserError where the file is missing, no buffer, or of another version.
+    """
+    if not path.is_file():
+        raise UserError(f"no buffer at {path}")
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+    check_version(connection, path)
+    return connection
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise UserError where the file is no buffer or one of another version."""
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise UserError(f"{path} is not a task buffer ({error})") from None
+    if row is None or row[0] != str(SCHEMA_VERSION):
+        found = row[0] if row else "unknown"
+        raise UserError(
+            f"{path} is a buffer of version {found}, this azr reads version {SCHEMA_VERSION};"
+            " start a new run, or use the azr that wrote it"
+        )
+
+
+def stored_task(row: tuple[int, str, str, str, str, str]) -> StoredTask:
+    """A task from its TASK_COLUMNS."""
+    task_id, task_type, program, inputs, outputs, message = row
+    triplet = Triplet(TaskType(task_type), program, tuple(json.loads(inputs)), tuple(json.loads(outputs)), message)
+    return StoredTask(task_id, triplet)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _storable(text: str) -> str:
+    """`text` as SQLite can hold it: a lone surrogate becomes its escape."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _row_id(cursor: sqlite3.Cursor) -> int:
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
