@@ -18,7 +18,6 @@ from pathlib import Path
 
 from azr.config import Config
 from azr.errors import UserError
-from azr.settings import dump_config, load_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,8 @@ def open_run(folder: Path) -> Run:
 
 def run_config(run: Run) -> Config:
     """The config that the run was started with."""
+    from azr.settings import load_config  # omegaconf and pydantic: too slow for commands that only look at a folder
+
     return load_config(run.config)
 
 
@@ -115,6 +116,8 @@ def hold(run: Run) -> Iterator[None]:
 
 def lay_out(run: Run, config: Config) -> None:
     """Write the resolved config of a new run. Raises UserError where a run is there already."""
+    from azr.settings import dump_config
+
     if run.config.exists():
         raise UserError(
             f"{run.folder} holds a run already; go on with it (--resume), or start another (name={config.name}-2)"

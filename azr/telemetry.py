@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
-from torch.utils.tensorboard import SummaryWriter
 
 from azr.run import Run, write_whole
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 Metrics = Mapping[str, float]
 
@@ -53,6 +56,8 @@ class Telemetry:
         self._metrics.flush()
         os.fsync(self._metrics.fileno())
         if self._board is None:
+            from torch.utils.tensorboard import SummaryWriter  # torch: not for those who only read metrics
+
             self._board = SummaryWriter(str(self._board_folder), purge_step=step)
         for name, value in metrics.items():
             self._board.add_scalar(name, value, step)
