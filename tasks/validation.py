@@ -1,0 +1,85 @@
+"""What turns a proposal into a task, for all three types: the sandbox runs it, and says why not where it can't be one."""
+
+from sandbox import CallResult, CallStatus, JobResult, JobStatus, Sandbox
+from tasks.program import tidy
+from tasks.triplet import Proposal, Rejection, Triplet
+
+MAX_PROGRAM = 8_000  # characters; what is longer makes prompts that cost more than the task can teach
+MAX_VALUE = 2_000  # characters of one input or output
+
+REASONS: dict[str, str] = {
+    "unparsable": "no complete proposal could be read from the response",
+    "too_long": "the program, an input or an output is longer than a prompt should hold",
+    "too_few_inputs": "fewer different inputs that work than an induction task needs",
+    "syntax": "the program or the call is not Python",
+    "policy": "the sandbox's policy refused the source",
+    "program_error": "the program failed before f could be called",
+    "call_error": "f raised an exception",
+    "not_data": "f returned something that is not plain data",
+    "nondeterministic": "two runs gave different outputs",
+    "timeout": "it ran too long",
+    "memory": "it needed too much memory",
+    "output_limit": "its output was too large",
+    "crashed": "it brought its process down",
+    "duplicate": "the buffer holds this task already (decided by the loop, not here)",
+}
+"""Every `Rejection.reason`, and what it means. Metrics and the report count by these words, so they don't change."""
+
+_JOB_REASONS = {
+    JobStatus.REJECTED: "policy",
+    JobStatus.ERROR: "program_error",
+    JobStatus.TIMEOUT: "timeout",
+    JobStatus.MEMORY: "memory",
+    JobStatus.OUTPUT_LIMIT: "output_limit",
+    JobStatus.CRASHED: "crashed",
+}
+_CALL_REASONS = {
+    CallStatus.ERROR: "call_error",
+    CallStatus.NOT_DATA: "not_data",
+    CallStatus.NONDETERMINISTIC: "nondeterministic",
+}
+_SYNTAX_ERRORS = ("SyntaxError", "IndentationError", "TabError")
+
+UNPARSABLE = Rejection("unparsable", REASONS["unparsable"], well_formed=False)
+
+
+def validate_pair(sandbox: Sandbox, proposal: Proposal, runs: int = 2) -> Triplet | Rejection:
+    """A task of one input/output pair: deduction's and abduction's validation (Zhao et al. 2025, section 3.3.3).
+
+    The program passes the policy, runs without error, returns plain data, and `runs` runs agree.
+    """
+    if rejection := too_long(proposal.program, proposal.inputs):
+        return rejection
+    result = sandbox.evaluate(proposal.program, proposal.inputs, repeats=runs)
+    if result.status is not JobStatus.OK:
+        return job_rejection(result)
+    (call,) = result.calls
+    if call.status is not CallStatus.OK or call.value is None:
+        return call_rejection(call)
+    if len(call.value) > MAX_VALUE:
+        return Rejection("too_long", f"the output has {len(call.value)} characters")
+    return Triplet(proposal.type, tidy(proposal.program), proposal.inputs, (call.value,))
+
+
+def too_long(program: str, inputs: tuple[str, ...]) -> Rejection | None:
+    """Refuses what would make prompts too long, before it costs a run."""
+    if len(program) > MAX_PROGRAM:
+        return Rejection("too_long", f"the program has {len(program)} characters")
+    longest = max(map(len, inputs))
+    return Rejection("too_long", f"an input has {longest} characters") if longest > MAX_VALUE else None
+
+
+def job_rejection(result: JobResult) -> Rejection:
+    """Why the sandbox did not get as far as calling f, or was stopped."""
+    error = result.error or ""
+    if error.startswith(_SYNTAX_ERRORS):
+        return Rejection("syntax", error)
+    return Rejection(_JOB_REASONS[result.status], error)
+
+
+def call_rejection(call: CallResult) -> Rejection:
+    """Why this call gave no output."""
+    error = call.error or ""
+    if error.startswith(_SYNTAX_ERRORS):
+        return Rejection("syntax", error)
+    return Rejection(_CALL_REASONS[call.status], error)
