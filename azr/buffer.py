@@ -8,6 +8,7 @@ Rows of a step are a function of the run's seed alone, ids included, so that a r
 written after its checkpoint (`rewind`), ends with the same rows as one that never stopped.
 """
 
+import hashlib
 import json
 import random
 import sqlite3
@@ -18,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from azr.errors import UserError
-from tasks.program import fingerprint, statistics
+from tasks.program import describe, fingerprint
 from tasks.triplet import TaskType, Triplet, Verdict
 
 SCHEMA_VERSION = 1
@@ -47,8 +48,8 @@ CREATE TABLE task(
     inputs TEXT NOT NULL,             -- JSON list of argument lists
     outputs TEXT NOT NULL,            -- JSON list of reprs
     message TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,        -- of type, program and inputs; layout and comments aside
-    program_fingerprint TEXT NOT NULL,-- of the program alone
+    fingerprint TEXT NOT NULL,        -- of type, program (as below) and inputs
+    program_fingerprint TEXT NOT NULL, -- of the program; layout, comments, names of variables aside
     lines INTEGER NOT NULL,           -- of the program
     nodes INTEGER NOT NULL,           -- of the program's syntax tree
     branches INTEGER NOT NULL,        -- cyclomatic complexity
@@ -79,6 +80,7 @@ CREATE INDEX attempt_by_task ON attempt(task_id);
 CREATE INDEX attempt_by_step ON attempt(step);
 """
 
+TABLES = ("attempt", "task", "proposal")  # in the order that foreign keys let rows be dropped
 TASK_COLUMNS = "id, type, program, inputs, outputs, message"
 
 
@@ -149,8 +151,12 @@ class StoredTask:
 
 
 def task_fingerprint(triplet: Triplet) -> str:
-    """Equal for two tasks that differ in layout and comments alone."""
-    return fingerprint(triplet.program, triplet.type, *triplet.inputs)
+    """Equal for two tasks that differ in layout, comments and names of variables alone."""
+    return _digest(triplet.type, fingerprint(triplet.program), *triplet.inputs)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 class TaskBuffer:
@@ -221,7 +227,7 @@ class TaskBuffer:
     def add_task(self, row: TaskRow) -> int:
         """Store a validated triplet and return its id."""
         triplet = row.triplet
-        measured = statistics(triplet.program)
+        facts = describe(triplet.program)
         cursor = self._db.execute(
             "INSERT INTO task(step, type, origin, proposal_id, program, inputs, outputs, message, fingerprint,"
             " program_fingerprint, lines, nodes, branches, solve_rate, learnability)"
@@ -235,11 +241,11 @@ class TaskBuffer:
                 json.dumps(triplet.inputs),
                 json.dumps(triplet.outputs),
                 _storable(triplet.message),
-                task_fingerprint(triplet),
-                fingerprint(triplet.program),
-                measured.lines,
-                measured.nodes,
-                measured.branches,
+                _digest(triplet.type, facts.fingerprint, *triplet.inputs),
+                facts.fingerprint,
+                facts.lines,
+                facts.nodes,
+                facts.branches,
                 row.solve_rate,
                 row.learnability,
             ),
@@ -289,9 +295,9 @@ class TaskBuffer:
             raise KeyError(task_id)
         return stored_task(row)
 
-    def holds(self, triplet: Triplet) -> bool:
-        """Whether a task that differs in layout alone is stored already."""
-        found = self._db.execute("SELECT 1 FROM task WHERE fingerprint = ? LIMIT 1", (task_fingerprint(triplet),))
+    def holds(self, fingerprint: str) -> bool:
+        """Whether a task of that `task_fingerprint` is stored already."""
+        found = self._db.execute("SELECT 1 FROM task WHERE fingerprint = ? LIMIT 1", (fingerprint,))
         return found.fetchone() is not None
 
     def distinct_programs(self) -> int:
@@ -299,10 +305,25 @@ class TaskBuffer:
         (count,) = self._db.execute("SELECT COUNT(DISTINCT program_fingerprint) FROM task").fetchone()
         return int(count)
 
+    def position(self) -> dict[str, int]:
+        """The newest id of each table, 0 where it is empty."""
+        newest = {t: self._db.execute(f"SELECT MAX(id) FROM {t}").fetchone()[0] for t in TABLES}
+        return {table: row_id or 0 for table, row_id in newest.items()}
+
+    def seed_rounds(self) -> int:
+        """How many rounds of seeding are stored."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'seed_rounds'").fetchone()
+        return int(row[0]) if row else 0
+
+    def count_seed_round(self) -> None:
+        """Note that one more round of seeding is stored, in the transaction that stores it."""
+        rounds = str(self.seed_rounds() + 1)
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('seed_rounds', ?)", (rounds,))
+
     def rewind(self, step: int) -> None:
         """Drop every row written after `step`."""
         with self.transaction():
-            for table in ("attempt", "task", "proposal"):
+            for table in TABLES:
                 self._db.execute(f"DELETE FROM {table} WHERE step > ?", (step,))
         self._load_ids()
 

@@ -2,7 +2,7 @@
 
     checkpoints/step-000010/model/       the weights (or the adapter), as transformers or peft read them
     checkpoints/step-000010/learner.pt   optimizer and schedule
-    checkpoints/step-000010/state.json   step, versions, torch's random state
+    checkpoints/step-000010/state.json   step, buffer position, versions, torch's random state
 
 A checkpoint is written into a hidden folder beside its place, flushed, and renamed: a crash at any instant leaves the
 last whole one. The buffer and the metrics are not copied; they are rewound to the checkpoint's step (azr/training.py).
@@ -27,15 +27,22 @@ PREFIX = "step-"
 
 @dataclass(frozen=True, slots=True)
 class CheckpointState:
-    """The small part of a checkpoint. `torch_rng` is torch's processor random state, as hex."""
+    """The small part of a checkpoint.
+
+    `buffer` is the buffer's position at that step (TaskBuffer.position), `torch_rng` torch's processor random state in
+    hexadecimal.
+    """
 
     step: int
+    buffer: dict[str, int]
     torch_rng: str
     versions: dict[str, str]
 
 
-def save_checkpoint(run: Run, step: int, policy: Policy, learner_state: dict[str, Any], keep: int) -> Path:
-    """Write the checkpoint of `step` and remove all but the newest `keep` (0 keeps all).
+def save_checkpoint(
+    run: Run, step: int, policy: Policy, learner_state: dict[str, Any], position: dict[str, int], keep: int
+) -> Path:
+    """Write the checkpoint of `step`, with the buffer at `position`, and remove all but the newest `keep` (0 keeps all).
 
     Raises OSError where the disk is full; the checkpoints from before are untouched then.
     """
@@ -49,7 +56,7 @@ def save_checkpoint(run: Run, step: int, policy: Policy, learner_state: dict[str
         aside.mkdir()
         save_policy(policy, aside / "model")
         torch.save(learner_state, aside / "learner.pt")
-        state = CheckpointState(step, torch.get_rng_state().numpy().tobytes().hex(), _versions())
+        state = CheckpointState(step, position, torch.get_rng_state().numpy().tobytes().hex(), _versions())
         (aside / "state.json").write_text(json.dumps(asdict(state)), encoding="utf-8")
         _flush(aside)
     except BaseException:

@@ -1,12 +1,12 @@
 """The folder of a run: what lies where, who holds it, and how a new one is laid out.
 
-    runs/NAME/config.yaml      the resolved config
-    runs/NAME/buffer.sqlite    azr/buffer.py
-    runs/NAME/metrics.jsonl    one line a step
-    runs/NAME/tensorboard/     the same numbers
-    runs/NAME/checkpoints/     azr/checkpoint.py
-    runs/NAME/log.txt          what the console said
-    runs/NAME/.lock            held (flock) while a process trains here; the kernel lets go when the process dies
+runs/NAME/config.yaml      the resolved config
+runs/NAME/buffer.sqlite    azr/buffer.py
+runs/NAME/metrics.jsonl    one line a step
+runs/NAME/tensorboard/     the same numbers
+runs/NAME/checkpoints/     azr/checkpoint.py
+runs/NAME/log.txt          what the console said
+runs/NAME/.lock            held (flock) while a process trains here; the kernel lets go when the process dies
 """
 
 import fcntl
@@ -114,15 +114,13 @@ def hold(run: Run) -> Iterator[None]:
         yield
 
 
-def lay_out(run: Run, config: Config) -> None:
-    """Write the resolved config of a new run. Raises UserError where a run is there already."""
-    from azr.settings import dump_config
-
+def refuse_occupied(run: Run) -> None:
+    """Raise UserError where a run is in the folder already."""
     if run.config.exists():
         raise UserError(
-            f"{run.folder} holds a run already; go on with it (--resume), or start another (name={config.name}-2)"
+            f"{run.folder} holds a run already; go on with it (azr train {run.folder} --resume),"
+            f" or start another (name={run.name}-2)"
         )
-    write_whole(run.config, dump_config(config))
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,0 +1,48 @@
+"""The `azr` command: mounts what azr/commands holds, and turns errors into one line and an exit code.
+
+Exit codes: 0 done, 1 the disk is full, 2 something the user can mend, 130 interrupted.
+Each command imports what is heavy (torch, plotly) when it is called, so that `azr --help` answers at once.
+"""
+
+import errno
+import sqlite3
+import sys
+
+import typer
+from rich.console import Console
+
+from azr.commands import doctor, train
+from azr.errors import UserError
+
+app = typer.Typer(
+    name="azr",
+    help="Self-play reasoning from zero data: a language model invents program tasks, solves them, and learns.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+app.command()(train.train)
+app.command()(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except UserError as error:
+        _complain(str(error), 2)
+    except KeyboardInterrupt:
+        _complain("interrupted", 130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _complain(f"the disk is full ({error.filename or 'while writing'}); free some space, then --resume", 1)
+    except sqlite3.OperationalError as error:
+        if "full" not in str(error):
+            raise
+        _complain("the disk is full (the task buffer could not be written); free some space, then --resume", 1)
+
+
+def _complain(message: str, code: int) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"azr: {message}", style="red", markup=False)
+    sys.exit(code)

@@ -1,0 +1,47 @@
+"""`azr train`: launch or resume a self-play run from a config."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A YAML file (configs/quickstart.yaml), or the folder of a run.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Config keys to change: learner.clip=0.3")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Resolve, check and plan; write and run nothing.")] = False,
+    runs: Annotated[Path, typer.Option(help="The folder that holds the runs.")] = Path("runs"),
+) -> None:
+    """Run self-play: propose tasks, validate, solve, reward, learn, checkpoint.
+
+    The run is written to runs/NAME, where NAME is the config's `name`. Ctrl-C finishes the step, saves, and says how to
+    go on.
+
+    Examples:
+
+    * `azr train configs/quickstart.yaml`
+
+    * `azr train configs/quickstart.yaml name=warm rollout.temperature=0.8`
+
+    * `azr train runs/warm --resume steps=40`
+
+    * `azr train configs/qwen2.5-coder-7b.yaml --dry-run`
+    """
+    from azr.run import Run
+    from azr.settings import load_config
+
+    is_run = config.is_dir() or config.name == "config.yaml"
+    folder = config if config.is_dir() else config.parent
+    loaded = load_config(folder / "config.yaml" if is_run else config, overrides or [])
+    run = Run(folder if is_run and resume else runs / loaded.name)
+    if dry_run:
+        from azr.plan import print_plan
+
+        print_plan(loaded, run, resume)
+        return
+    from azr.training import train as train_run
+
+    train_run(loaded, run, resume)

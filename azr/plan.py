@@ -1,0 +1,134 @@
+"""`azr train --dry-run`: what a config would do on this machine, without doing it."""
+
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from azr.checkpoint import checkpoints
+from azr.config import Config, EngineChoice, Precision, TrainOn
+from azr.errors import UserError
+from azr.gguf_cache import find_gguf
+from azr.model import resolve_device
+from azr.run import Run, refuse_occupied
+from azr.seed_file import read_seed_files
+from azr.settings import dump_config
+from azr.training import read_style
+from tasks.triplet import TaskType
+
+GIB = 2**30
+TYPES = len(TaskType)
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """What one step asks for, at most (fewer where proposals are invalid)."""
+
+    proposals: int
+    proposal_prompts: int
+    estimates: int
+    answers: int
+
+    @property
+    def trained(self) -> int:
+        """Rollouts that the learner sees."""
+        return self.proposals + self.answers
+
+
+def plan_step(config: Config) -> StepPlan:
+    """The counts of one step over all three task types."""
+    prompts = -(-config.propose.batch // config.propose.samples_per_prompt)
+    if config.solver.train_on is TrainOn.ESTIMATE:
+        estimates, answers = 0, TYPES * config.solver.batch * config.solver.estimate_samples
+    else:
+        estimates = TYPES * config.propose.batch * config.solver.estimate_samples
+        answers = TYPES * config.solver.batch * config.solver.samples_per_task
+    return StepPlan(TYPES * config.propose.batch, TYPES * prompts, estimates, answers)
+
+
+def weights_gib(config: Config, parameters: float) -> float:
+    """GiB for weights, gradients and AdamW's moments: 16 bytes a parameter trained in full (fp32 master weights), else
+    the frozen base's own width. Activations and the engine's memory come on top."""
+    if not config.model.lora.rank:
+        return 16 * parameters / GIB
+    return (2 if config.model.precision is Precision.BF16 else 4) * parameters / GIB
+
+
+def print_plan(config: Config, run: Run, resume: bool, console: Console | None = None) -> None:
+    """Check everything that can be checked without loading the model, and print what a run would do.
+
+    Raises UserError as a real run would.
+    """
+    if not resume:
+        refuse_occupied(run)
+    read_style(config)
+    seeds = read_seed_files(config.seeding.files)
+    out = console or Console(highlight=False)
+    out.print(dump_config(config), style="dim", markup=False)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in _rows(config, run, resume, len(seeds)):
+        table.add_row(name, value)
+    out.print(table)
+    out.print("dry run: nothing was written, nothing was run")
+
+
+def _rows(config: Config, run: Run, resume: bool, seeds: int) -> list[tuple[str, str]]:
+    step = plan_step(config)
+    per_prompt = config.propose.samples_per_prompt
+    start = f"resume after step {max((s for s, _ in checkpoints(run)), default=0)}" if resume else "new"
+    wanted = config.propose.batch * config.seeding.factor
+    estimated = f"{step.estimates} answers estimate learnability, " if step.estimates else ""
+    probe = f"every {config.probe.every} steps, {config.probe.problems} problems of {config.probe.data}"
+    tokens = step.proposals * config.propose.max_tokens + (step.estimates + step.answers) * config.solver.max_tokens
+    return [
+        ("run", f"{run.folder} ({start}), steps up to {config.steps}"),
+        ("model", _describe_model(config)),
+        ("device", f"{resolve_device(config.model.device)} here"),
+        ("engine", _describe_engine(config)),
+        ("prompts", config.prompts.style),
+        ("seeding", f"until each type holds {wanted} tasks" + (f", from {seeds} in files" if seeds else "")),
+        ("a step", f"{step.proposals} proposals behind {step.proposal_prompts} prompts ({per_prompt} each)"),
+        ("", f"{estimated}{step.answers} answers train the solver"),
+        ("", f"{step.trained} rollouts to the learner, {tokens:,} new tokens at the very most"),
+        ("update", f"{config.learner.estimator}, learning rate {config.learner.learning_rate:g}"),
+        ("probe", probe if config.probe.every else "never"),
+        ("checkpoints", f"every {config.checkpoint.every} steps, {config.checkpoint.keep or 'all'} kept"),
+    ]
+
+
+def _describe_model(config: Config) -> str:
+    name = config.model.name
+    lora = config.model.lora
+    how = f"LoRA of rank {lora.rank}" if lora.rank else "every weight trained"
+    billions = _billions(name)
+    size = f", some {weights_gib(config, billions * 1e9):.0f} GiB for weights and optimizer" if billions else ""
+    if find_gguf(name) is not None:
+        where = "a GGUF file that is installed"
+    elif Path(name).expanduser().is_dir():
+        where = "a folder"
+    elif name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise UserError(f"model.name={name} is no folder, no installed package with a GGUF file, and no hub id")
+    else:
+        where = "from the hub, not looked up now"
+    return f"{name} ({where}), {how}{size}"
+
+
+def _billions(name: str) -> float | None:
+    """The size that a model's name boasts of: "Qwen2.5-7B" is 7, "SmolLM2-135M" 0.135."""
+    found = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z])", Path(name).name.lower())
+    if not found:
+        return None
+    return float(found[1]) * (1.0 if found[2] == "b" else 1e-3)
+
+
+def _describe_engine(config: Config) -> str:
+    choice = config.rollout.engine
+    there = find_spec("vllm") is not None
+    if choice is EngineChoice.VLLM and not there:
+        return "vllm, which is not installed here: `make vllm`"
+    if choice is EngineChoice.AUTO:
+        return f"auto: {'vllm' if there else 'transformers (vllm is not installed)'} here"
+    return str(choice)

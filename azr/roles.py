@@ -1,0 +1,226 @@
+"""The two roles of the one policy: propose tasks, and solve them. The sandbox judges while the rest is generated."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from azr.buffer import StoredTask, TaskBuffer, task_fingerprint
+from azr.config import Config
+from azr.errors import UserError
+from azr.model import Policy, encode_prompt, uses_chat
+from azr.rollout.engine import Completion, Engine, Request
+from azr.seeds import derive_seed, stream
+from sandbox import Sandbox
+from tasks import KINDS
+from tasks.prompts import Style
+from tasks.triplet import Prompt, Rejection, TaskType, Triplet, Verdict
+
+T = TypeVar("T")
+
+JUDGES = 4  # threads that wait for the sandbox; parsing is cheap, so more would only queue
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What both roles sit at, the same for every step of a run."""
+
+    config: Config
+    policy: Policy
+    engine: Engine
+    sandbox: Sandbox
+    style: Style
+
+    def encode(self, prompt: Prompt) -> tuple[int, ...]:
+        """The prompt's token ids."""
+        return encode_prompt(self.policy, prompt, uses_chat(self.policy, self.config.prompts.chat, self.style.chat))
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """One response of the proposer, judged. `prompt` numbers the prompts of the phase; samples of one share it."""
+
+    type: TaskType
+    prompt: int
+    prompt_ids: tuple[int, ...]
+    refs: tuple[int, ...]
+    completion: Completion
+    outcome: Triplet | Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One response of the solver, judged. `text` is the answer that was read from it."""
+
+    prompt_ids: tuple[int, ...]
+    completion: Completion
+    text: str | None
+    verdict: Verdict
+
+
+def propose(
+    table: Table, buffer: TaskBuffer, batch: dict[TaskType, int], purpose: tuple[str | int, ...], advance: Advance
+) -> list[Proposed]:
+    """`batch[type]` proposals of each type, in the order of `batch`. `purpose` names the phase, for its seeds.
+
+    `advance(n)` is called as responses end. A task that the buffer holds, or an earlier proposal of this phase made,
+    is rejected as a duplicate where the config says so.
+    """
+    asked = [
+        _ask_for_task(table, buffer, task_type, samples, (*purpose, task_type, number))
+        for task_type, total in batch.items()
+        for number, samples in enumerate(_shares(total, table.config.propose.samples_per_prompt))
+    ]
+
+    def judge(index: int, completions: list[Completion]) -> list[Proposed]:
+        ask = asked[index]
+        return [
+            Proposed(ask.type, index, ask.request.prompt_ids, ask.refs, completion, _outcome(table, ask, completion))
+            for completion in completions
+        ]
+
+    judged = _generate_and_judge(table.engine, [ask.request for ask in asked], judge, advance)
+    proposed = [proposal for group in judged for proposal in group]
+    return _reject_duplicates(proposed, buffer) if table.config.propose.reject_duplicates else proposed
+
+
+def solve(
+    table: Table, tasks: Sequence[Triplet], samples: int, purpose: tuple[str | int, ...], advance: Advance
+) -> list[list[Answer]]:
+    """`samples` answers to each task, in the order of `tasks`. `purpose` and `advance` as in `propose`."""
+    config = table.config
+    prompts = [KINDS[task.type].solve_prompt(table.style, task) for task in tasks]
+    requests = [
+        Request(
+            prompt_ids=table.encode(prompt),
+            n=samples,
+            max_tokens=config.solver.max_tokens,
+            temperature=config.solver.temperature or config.rollout.temperature,
+            top_p=config.rollout.top_p,
+            stop=prompt.stop,
+            seed=derive_seed(config.seed, *purpose, number),
+        )
+        for number, prompt in enumerate(prompts)
+    ]
+
+    def judge(index: int, completions: list[Completion]) -> list[Answer]:
+        kind = KINDS[tasks[index].type]
+        prefix = prompts[index].answer_prefix
+        answers = [kind.parse_answer(table.style, prefix + completion.text) for completion in completions]
+        verdicts = kind.verify(table.sandbox, tasks[index], answers)
+        return [
+            Answer(requests[index].prompt_ids, completion, answer, verdict)
+            for completion, answer, verdict in zip(completions, answers, verdicts, strict=True)
+        ]
+
+    return _generate_and_judge(table.engine, requests, judge, advance)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One prompt of the proposer's, and what it shows."""
+
+    type: TaskType
+    refs: tuple[int, ...]
+    references: tuple[Triplet, ...]
+    prompt: Prompt
+    request: Request
+
+
+def _ask_for_task(
+    table: Table, buffer: TaskBuffer, task_type: TaskType, samples: int, purpose: tuple[str | int, ...]
+) -> _Ask:
+    config = table.config
+    rng = stream(config.seed, *purpose)
+    if task_type is TaskType.INDUCTION:
+        references = [buffer.sample_program(rng)]
+    else:
+        references = buffer.sample(task_type, config.propose.references, rng)
+    prompt, prompt_ids, shown = _fitting_prompt(table, task_type, references, purpose)
+    request = Request(
+        prompt_ids=prompt_ids,
+        n=samples,
+        max_tokens=config.propose.max_tokens,
+        temperature=config.propose.temperature or config.rollout.temperature,
+        top_p=config.rollout.top_p,
+        stop=prompt.stop,
+        seed=derive_seed(config.seed, *purpose, "sample"),
+    )
+    return _Ask(
+        task_type,
+        tuple(reference.id for reference in shown),
+        tuple(reference.triplet for reference in shown),
+        prompt,
+        request,
+    )
+
+
+def _fitting_prompt(
+    table: Table, task_type: TaskType, references: list[StoredTask], purpose: tuple[str | int, ...]
+) -> tuple[Prompt, tuple[int, ...], list[StoredTask]]:
+    """The prompt with as many of the references as rollout.max_prompt_tokens holds."""
+    limit = table.config.rollout.max_prompt_tokens
+    fewest = 1 if task_type is TaskType.INDUCTION else 0
+    for shown in range(len(references), fewest - 1, -1):
+        prompt = KINDS[task_type].propose_prompt(
+            table.style,
+            [reference.triplet for reference in references[:shown]],
+            stream(table.config.seed, *purpose, "prompt"),
+            table.config.propose.induction_inputs,
+        )
+        prompt_ids = table.encode(prompt)
+        if len(prompt_ids) <= limit:
+            return prompt, prompt_ids, references[:shown]
+    raise UserError(
+        f"the shortest prompt for a {task_type} proposal has {len(prompt_ids)} tokens, more than"
+        f" rollout.max_prompt_tokens={limit}: raise it, or choose a shorter prompts.style"
+    )
+
+
+def _outcome(table: Table, ask: _Ask, completion: Completion) -> Triplet | Rejection:
+    kind = KINDS[ask.type]
+    proposal = kind.parse_proposal(table.style, ask.prompt.answer_prefix + completion.text, ask.references)
+    if isinstance(proposal, Rejection):
+        return proposal
+    outcome = kind.validate(table.sandbox, proposal, table.config.propose.determinism_runs)
+    if isinstance(outcome, Rejection):
+        return outcome
+    length = len(table.encode(kind.solve_prompt(table.style, outcome)))
+    if length > table.config.rollout.max_prompt_tokens:
+        return Rejection("too_long", f"its solver's prompt would have {length} tokens")
+    return outcome
+
+
+def _reject_duplicates(proposed: Sequence[Proposed], buffer: TaskBuffer) -> list[Proposed]:
+    seen: set[str] = set()
+    kept = []
+    for proposal in proposed:
+        if isinstance(proposal.outcome, Triplet):
+            fingerprint = task_fingerprint(proposal.outcome)
+            if fingerprint in seen or buffer.holds(fingerprint):
+                proposal = replace(proposal, outcome=Rejection("duplicate", "the buffer holds this task"))
+            seen.add(fingerprint)
+        kept.append(proposal)
+    return kept
+
+
+def _generate_and_judge(
+    engine: Engine, requests: Sequence[Request], judge: Callable[[int, list[Completion]], T], advance: Advance
+) -> list[T]:
+    """Generate for `requests`, judging each on other threads as soon as it is done; verdicts in the requests' order."""
+    futures: dict[int, Future[T]] = {}
+    with ThreadPoolExecutor(JUDGES, thread_name_prefix="judge") as judges:
+
+        def on_done(index: int, completions: list[Completion]) -> None:
+            futures[index] = judges.submit(judge, index, completions)
+            advance(len(completions))
+
+        engine.generate(requests, on_done)
+        return [futures[index].result() for index in range(len(requests))]
+
+
+def _shares(total: int, most: int) -> list[int]:
+    """`total` samples dealt to prompts of at most `most` each."""
+    return [min(most, total - start) for start in range(0, total, most)]

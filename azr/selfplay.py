@@ -1,0 +1,204 @@
+"""One step of self-play, and the seeding before the first.
+
+    propose → validate → estimate learnability → solve → reward → advantage → update → hand over weights → store
+
+The algorithm is Absolute Zero (Zhao et al. 2025, arXiv 2505.03335), section 3.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from azr.buffer import Origin, StoredTask, TaskBuffer, TaskRow
+from azr.config import TrainOn
+from azr.errors import UserError
+from azr.learner import Learner, Sample, advantages
+from azr.record import Exercise, Invented, Rollout, StepRecord, store_seeds, store_step
+from azr.roles import Advance, Answer, Proposed, Table, propose, solve
+from azr.seeds import stream
+from tasks.reward import proposer_reward, solver_reward
+from tasks.triplet import Role, TaskType, Triplet
+
+Phase = Callable[[str, int], AbstractContextManager[Advance]]
+
+IDENTITY = "def f(x):\n    return x"
+IDENTITY_INPUT = "'Hello World'"
+
+
+class SelfPlay:
+    """The loop's body. `phase(name, total)` opens a progress bar and yields the function that advances it."""
+
+    def __init__(self, table: Table, learner: Learner, buffer: TaskBuffer, phase: Phase) -> None:
+        self._table = table
+        self._config = table.config
+        self._learner = learner
+        self._buffer = buffer
+        self._phase = phase
+        self._seconds: dict[str, float] = {}
+
+    def step(self, number: int) -> StepRecord:
+        """Propose, solve, learn and store, once. `number` counts from 1."""
+        began = time.perf_counter()
+        self._seconds = {}
+        proposed = self._propose(number, dict.fromkeys(TaskType, self._config.propose.batch))
+        invented, exercises = self._exercise(number, proposed)
+        rollouts = [*self._proposer_rollouts(proposed, invented), *self._solver_rollouts(exercises)]
+        update = self._learn(rollouts)
+        record = StepRecord(number, proposed, invented, exercises, rollouts, update, self._seconds)
+        with self._timed("store"):
+            store_step(self._buffer, record)
+        self._seconds["total"] = time.perf_counter() - began
+        return record
+
+    def seed_round(self) -> bool:
+        """One round of proposals without training, for the types whose buffers are short (section 3.3.1).
+
+        Returns whether every type has its propose.batch × seeding.factor tasks, so that training can begin. Starts from
+        the identity function. Raises UserError where seeding.max_rounds were not enough.
+        """
+        self._store_identity()
+        wanted = self._config.propose.batch * self._config.seeding.factor
+        short = [task_type for task_type, count in self._buffer.counts().items() if count < wanted]
+        if short:
+            self._check_patience(wanted)
+            store_seeds(self._buffer, self._propose_seeds(dict.fromkeys(short, self._config.propose.batch)))
+        return all(count >= wanted for count in self._buffer.counts().values())
+
+    def _check_patience(self, wanted: int) -> None:
+        if self._buffer.seed_rounds() < self._config.seeding.max_rounds:
+            return
+        held = ", ".join(f"{count} {task_type}" for task_type, count in self._buffer.counts().items())
+        raise UserError(
+            f"after {self._config.seeding.max_rounds} rounds of seeding the buffer holds {held} tasks of the {wanted}"
+            " wanted; this model writes too few valid tasks in this style: try prompts.style=completion, a lower"
+            " rollout.temperature, seeding.files=[...] or a smaller seeding.factor"
+        )
+
+    def _propose(self, number: int, batch: dict[TaskType, int]) -> list[Proposed]:
+        with self._timed("propose"), self._phase("propose", sum(batch.values())) as advance:
+            return propose(self._table, self._buffer, batch, ("step", number, "propose"), advance)
+
+    def _propose_seeds(self, batch: dict[TaskType, int]) -> list[Proposed]:
+        number = self._buffer.seed_rounds() + 1
+        with self._phase(f"seed, round {number}", sum(batch.values())) as advance:
+            return propose(self._table, self._buffer, batch, ("seed", number), advance)
+
+    def _exercise(self, number: int, proposed: Sequence[Proposed]) -> tuple[list[Invented], list[Exercise]]:
+        valid = [(i, p.outcome) for i, p in enumerate(proposed) if isinstance(p.outcome, Triplet)]
+        if self._config.solver.train_on is TrainOn.ESTIMATE:
+            return self._exercise_on_estimates(number, valid)
+        return self._exercise_afresh(number, valid)
+
+    def _exercise_afresh(
+        self, number: int, valid: Sequence[tuple[int, Triplet]]
+    ) -> tuple[list[Invented], list[Exercise]]:
+        """The paper's way: Monte Carlo answers pay the proposer, newly sampled ones train the solver."""
+        triplets = [triplet for _, triplet in valid]
+        estimates = self._solve("estimate", number, triplets, self._config.solver.estimate_samples)
+        invented = [Invented(i, triplet, answers) for (i, triplet), answers in zip(valid, estimates, strict=True)]
+        own, stored = self._choose_exercises(number, triplets)
+        tasks = [triplets[i] for i in own] + [task.triplet for task in stored]
+        answers = self._solve("solve", number, tasks, self._config.solver.samples_per_task)
+        return invented, _exercises([valid[i][0] for i in own], stored, tasks, answers)
+
+    def _exercise_on_estimates(
+        self, number: int, valid: Sequence[tuple[int, Triplet]]
+    ) -> tuple[list[Invented], list[Exercise]]:
+        """The Monte Carlo answers train the solver too: one phase of generation less."""
+        triplets = [triplet for _, triplet in valid]
+        own, stored = self._choose_exercises(number, triplets)
+        tasks = triplets + [task.triplet for task in stored]
+        answers = self._solve("solve", number, tasks, self._config.solver.estimate_samples)
+        invented = [Invented(i, triplet, answers[at]) for at, (i, triplet) in enumerate(valid)]
+        train = [*own, *range(len(triplets), len(tasks))]
+        proposals = [valid[i][0] for i in own]
+        return invented, _exercises(proposals, stored, [tasks[i] for i in train], [answers[i] for i in train])
+
+    def _choose_exercises(self, number: int, valid: Sequence[Triplet]) -> tuple[list[int], list[StoredTask]]:
+        """solver.batch tasks of each type: this step's own first, the rest from the buffer."""
+        own: list[int] = []
+        stored: list[StoredTask] = []
+        for task_type in TaskType:
+            new = [i for i, triplet in enumerate(valid) if triplet.type is task_type][: self._config.solver.batch]
+            rng: random.Random = stream(self._config.seed, "step", number, "fill", task_type)
+            own += new
+            stored += self._buffer.sample(task_type, self._config.solver.batch - len(new), rng)
+        return own, stored
+
+    def _solve(self, phase: str, number: int, tasks: Sequence[Triplet], samples: int) -> list[list[Answer]]:
+        with self._timed(phase), self._phase(phase, len(tasks) * samples) as advance:
+            return solve(self._table, tasks, samples, ("step", number, phase), advance)
+
+    def _proposer_rollouts(self, proposed: Sequence[Proposed], invented: Sequence[Invented]) -> Iterator[Rollout]:
+        estimates = {task.proposal: task.estimate for task in invented}
+        temperature = self._config.propose.temperature or self._config.rollout.temperature
+        for index, proposal in enumerate(proposed):
+            verdicts = [answer.verdict for answer in estimates.get(index, ())]
+            yield Rollout(
+                Role.PROPOSE,
+                proposal.type,
+                (Role.PROPOSE, proposal.prompt),
+                proposal.prompt_ids,
+                proposal.completion.token_ids,
+                proposal.completion.logprobs,
+                temperature,
+                proposer_reward(proposal.outcome, verdicts),
+            )
+
+    def _solver_rollouts(self, exercises: Sequence[Exercise]) -> Iterator[Rollout]:
+        temperature = self._config.solver.temperature or self._config.rollout.temperature
+        for number, exercise in enumerate(exercises):
+            for answer in exercise.answers:
+                yield Rollout(
+                    Role.SOLVE,
+                    exercise.triplet.type,
+                    (Role.SOLVE, number),
+                    answer.prompt_ids,
+                    answer.completion.token_ids,
+                    answer.completion.logprobs,
+                    temperature,
+                    solver_reward(answer.verdict),
+                )
+
+    def _learn(self, rollouts: Sequence[Rollout]) -> dict[str, float]:
+        worth = advantages(
+            self._config.learner.estimator,
+            [rollout.reward for rollout in rollouts],
+            [(rollout.role, rollout.type) for rollout in rollouts],
+            [rollout.group for rollout in rollouts],
+        )
+        samples = [
+            Sample(rollout.prompt_ids, rollout.response_ids, rollout.logprobs, advantage, rollout.temperature)
+            for rollout, advantage in zip(rollouts, worth, strict=True)
+        ]
+        with self._timed("learn"), self._phase("learn", len(samples)) as advance:
+            update = self._learner.step(samples, advance)
+        with self._timed("sync"):
+            self._table.engine.update_weights(self._table.policy.model)
+        return update
+
+    def _store_identity(self) -> None:
+        """The one task that is given: the identity function (section 3.3.1)."""
+        with self._buffer.transaction():
+            for task_type in (TaskType.DEDUCTION, TaskType.ABDUCTION):
+                if not self._buffer.counts()[task_type]:
+                    triplet = Triplet(task_type, IDENTITY, (IDENTITY_INPUT,), (IDENTITY_INPUT,))
+                    self._buffer.add_task(TaskRow(0, triplet, Origin.IDENTITY))
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self._seconds[phase] = self._seconds.get(phase, 0.0) + time.perf_counter() - began
+
+
+def _exercises(
+    proposals: Sequence[int], stored: Sequence[StoredTask], tasks: Sequence[Triplet], answers: Sequence[list[Answer]]
+) -> list[Exercise]:
+    """`tasks` and `answers` hold those of `proposals` first, then those of `stored`."""
+    sources = [(proposal, None) for proposal in proposals] + [(None, task.id) for task in stored]
+    return [
+        Exercise(task, given, proposal, stored_id)
+        for task, given, (proposal, stored_id) in zip(tasks, answers, sources, strict=True)
+    ]

@@ -1,0 +1,134 @@
+"""A step in numbers, and in one line for the person who watches.
+
+Names are paths: reward/ROLE/TYPE, propose/valid/TYPE, propose/rejected/REASON, propose/learnability/TYPE,
+estimate/rate/TYPE, solve/rate/TYPE, length/ROLE/TYPE, truncated/ROLE, learner/..., buffer/..., time/PHASE.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
+
+from azr.buffer import TaskBuffer
+from azr.record import Rollout, StepRecord
+from tasks.reward import learnability, solve_rate
+from tasks.triplet import Rejection, Role, TaskType, Triplet, Verdict
+
+
+def step_metrics(record: StepRecord, buffer: TaskBuffer) -> dict[str, float]:
+    """Every metric of a step but the probe's. A mean over nothing is left out rather than made up."""
+    return {
+        **_rewards(record.rollouts),
+        **_proposals(record),
+        **_solving(record),
+        **_lengths(record),
+        **{f"learner/{name}": value for name, value in record.update.items()},
+        **{f"buffer/{task_type}": count for task_type, count in buffer.counts().items()},
+        "buffer/distinct_programs": buffer.distinct_programs(),
+        **{f"time/{phase}": seconds for phase, seconds in record.seconds.items()},
+        **_speed(record),
+    }
+
+
+def step_line(metrics: dict[str, float], step: int, steps: int, seconds_left: float) -> str:
+    """One line a person can read: valid proposals and solve rate by type, learnability, reward, speed, time left."""
+    valid = " ".join(_percent(metrics.get(f"propose/valid/{t}")) for t in TaskType)
+    solved = " ".join(_percent(metrics.get(f"solve/rate/{t}")) for t in TaskType)
+    rewards = " ".join(f"{metrics[f'reward/{role}']:+.2f}" for role in Role)
+    learnable = metrics.get("propose/learnability", 0.0)
+    return (
+        f"step {step}/{steps}  valid {valid}  solved {solved}  learnability {learnable:.2f}  reward {rewards}"
+        f"  {metrics['tokens_per_second']:.0f} tok/s  {metrics['time/total']:.0f} s  left {clock(seconds_left)}"
+    )
+
+
+STEP_LINE_KEY = "valid and solved: deduction, abduction, induction; reward: proposer, solver"
+
+
+def clock(seconds: float) -> str:
+    """ "1:05:09" or "5:09"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _rewards(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    by_role = {f"reward/{role}": [r.reward for r in rollouts if r.role is role] for role in Role}
+    by_stratum = {
+        f"reward/{role}/{task_type}": [r.reward for r in rollouts if r.role is role and r.type is task_type]
+        for role in Role
+        for task_type in TaskType
+    }
+    return _means({**by_role, **by_stratum})
+
+
+def _proposals(record: StepRecord) -> dict[str, float]:
+    outcomes = [(proposal.type, proposal.outcome) for proposal in record.proposed]
+    valid = {
+        f"propose/valid/{task_type}": [isinstance(o, Triplet) for t, o in outcomes if t is task_type]
+        for task_type in TaskType
+    }
+    rejected = Counter(outcome.reason for _, outcome in outcomes if isinstance(outcome, Rejection))
+    rates = [(task.triplet.type, solve_rate([a.verdict for a in task.estimate])) for task in record.invented]
+    return {
+        **_means({"propose/valid": [isinstance(outcome, Triplet) for _, outcome in outcomes], **valid}),
+        **{f"propose/rejected/{reason}": float(count) for reason, count in sorted(rejected.items())},
+        **_means({"propose/learnability": [learnability(rate) for _, rate in rates]}),
+        **_means(_by_type("propose/learnability", rates, learnability)),
+        **_means(_by_type("estimate/rate", rates, float)),
+        **_sums(_by_type("estimate/learnable", rates, lambda rate: float(0 < rate < 1))),
+    }
+
+
+def _solving(record: StepRecord) -> dict[str, float]:
+    verdicts = [(exercise.triplet.type, answer.verdict) for exercise in record.exercises for answer in exercise.answers]
+    return {
+        **_means(_by_type("solve/rate", verdicts, lambda verdict: float(verdict is Verdict.RIGHT))),
+        **_means(_by_type("solve/unparsed", verdicts, lambda verdict: float(verdict is Verdict.UNPARSED))),
+    }
+
+
+def _lengths(record: StepRecord) -> dict[str, float]:
+    completions = {
+        Role.PROPOSE: [(proposal.type, proposal.completion) for proposal in record.proposed],
+        Role.SOLVE: [(e.triplet.type, answer.completion) for e in record.exercises for answer in e.answers],
+    }
+    metrics: dict[str, float] = {}
+    for role, given in completions.items():
+        metrics |= _means(_by_type(f"length/{role}", given, lambda completion: float(len(completion.token_ids))))
+        metrics |= _means({f"truncated/{role}": [completion.truncated for _, completion in given]})
+    return metrics
+
+
+def _speed(record: StepRecord) -> dict[str, float]:
+    generated = sum(len(proposal.completion.token_ids) for proposal in record.proposed)
+    answers = {id(a): a for task in record.invented for a in task.estimate}
+    answers |= {id(a): a for exercise in record.exercises for a in exercise.answers}
+    generated += sum(len(answer.completion.token_ids) for answer in answers.values())
+    generating = sum(record.seconds.get(phase, 0.0) for phase in ("propose", "estimate", "solve"))
+    return {
+        "tokens/generated": float(generated),
+        "tokens_per_second": generated / record.seconds["total"],
+        "tokens_per_second/generate": generated / generating,
+    }
+
+
+def _by_type(
+    name: str, values: Iterable[tuple[TaskType, object]], measure: Callable[..., float]
+) -> dict[str, list[float]]:
+    given = list(values)
+    return {
+        f"{name}/{task_type}": [measure(value) for its_type, value in given if its_type is task_type]
+        for task_type in TaskType
+    }
+
+
+def _means(values: dict[str, list[float]] | dict[str, list[bool]]) -> dict[str, float]:
+    return {name: fmean(given) for name, given in values.items() if given}
+
+
+def _sums(values: dict[str, list[float]]) -> dict[str, float]:
+    return {name: sum(given) for name, given in values.items() if given}
+
+
+def _percent(share: float | None) -> str:
+    return "  -" if share is None else f"{100 * share:.0f}%"
