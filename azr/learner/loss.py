@@ -1,0 +1,152 @@
+"""The objective, from hidden states to a loss and its gradients, without ever holding all logits.
+
+Output layer, softmax, objective and gradient are done chunk by chunk of predicted positions: a chunk's logits are
+turned into its gradient in place and forgotten. Memory for logits is chunk × vocabulary, whatever the prompts' length
+and the batch, and the output layer runs once: nothing is recomputed in the backward pass.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from azr.learner.packing import PackedBatch
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Clipped policy gradient over E response tokens, in the order of the `PackedBatch`.
+
+    loss = - Σ weight · trust · min(ratio · A, clip(ratio, 1 - ε, 1 + ε) · A)   with ratio = π / π_old
+
+    Schulman et al. 2017 (PPO, arXiv 1707.06347), equation 7. `trust` is the truncated importance weight
+    min(π_old / π_engine, cap), which corrects for an engine whose probabilities differ from the learner's (Yao et al.
+    2025, "Your Efficient RL Framework Secretly Brings You Off-Policy RL Training", section on truncated importance
+    sampling); it is a constant for the gradient.
+    """
+
+    advantages: Tensor  # [E]
+    weights: Tensor  # [E], what a token counts in the sum (advantage.token_weights)
+    engine_logprobs: Tensor  # [E]
+    old_logprobs: Tensor | None  # [E]; None on-policy: the current ones are the old ones, and the ratio is 1
+    clip: float  # ε
+    importance_cap: float  # 0: no truncated importance weights
+
+    def loss(self, logprobs: Tensor, tokens: slice) -> Tensor:
+        """The loss, a scalar, of the given tokens, whose current log-probabilities are `logprobs`."""
+        old = logprobs.detach() if self.old_logprobs is None else self.old_logprobs[tokens]
+        advantage = self.advantages[tokens]
+        ratio = torch.exp(logprobs - old)
+        clipped = ratio.clamp(1 - self.clip, 1 + self.clip)
+        gain = torch.minimum(ratio * advantage, clipped * advantage)
+        if self.importance_cap:
+            gain = gain * importance_weights(old, self.engine_logprobs[tokens], self.importance_cap)
+        return -(gain * self.weights[tokens]).sum()
+
+
+def importance_weights(old_logprobs: Tensor, engine_logprobs: Tensor, cap: float) -> Tensor:
+    """min(π_old / π_engine, cap) a token."""
+    return torch.exp(old_logprobs - engine_logprobs).clamp(max=cap)
+
+
+def policy_loss(
+    hidden: Tensor, head: Tensor, batch: PackedBatch, objective: Objective, chunk: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss (scalar, differentiable), log-probabilities [E] and entropies [P] (both detached) of a micro-batch.
+
+    `hidden` [P, H] holds the last hidden states at the predictors, `head` [V, H] the output layer's weight; `chunk`
+    predictors are worked on at once. Log-probabilities are those of softmax(logits / temperature). Entropies are in
+    nats, one a predictor.
+    """
+    loss, logprobs, entropies = _ChunkedPolicyLoss.apply(hidden, head, batch, objective, chunk)
+    return loss, logprobs, entropies
+
+
+@torch.no_grad()
+def token_logprobs(hidden: Tensor, head: Tensor, batch: PackedBatch, chunk: int) -> Tensor:
+    """Log-probabilities [E] of the response tokens; arguments as in `policy_loss`."""
+    return torch.cat([part.logprobs for part in _chunks(hidden, head, batch, chunk)])
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some predictors, and the response tokens that they predict."""
+
+    predictors: slice
+    tokens: slice
+    scaled_logits: Tensor  # [p, V] fp32, divided by the temperature
+    normaliser: Tensor  # [p, 1] fp32, logsumexp of them
+    predictor_of: Tensor  # [e], counted from the chunk's first predictor
+    targets: Tensor  # [e]
+    temperatures: Tensor  # [p, 1]
+    logprobs: Tensor  # [e] fp32
+
+
+def _chunks(hidden: Tensor, head: Tensor, batch: PackedBatch, size: int) -> Iterator[_Chunk]:
+    edges = torch.arange(0, len(hidden), size, device=hidden.device)
+    token_edges = [*torch.searchsorted(batch.predictor_of, edges).tolist(), len(batch.targets)]
+    for number, first in enumerate(edges.tolist()):
+        predictors = slice(first, min(first + size, len(hidden)))
+        tokens = slice(token_edges[number], token_edges[number + 1])
+        temperatures = batch.temperatures[predictors, None]
+        logits = (hidden[predictors] @ head.t()).float()
+        logits /= temperatures
+        normaliser = torch.logsumexp(logits, dim=-1, keepdim=True)
+        predictor_of = batch.predictor_of[tokens] - first
+        targets = batch.targets[tokens]
+        logprobs = logits[predictor_of, targets] - normaliser[predictor_of, 0]
+        yield _Chunk(predictors, tokens, logits, normaliser, predictor_of, targets, temperatures, logprobs)
+
+
+class _ChunkedPolicyLoss(torch.autograd.Function):
+    """Computes the gradients on the way forward, while a chunk's logits are at hand."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, head: Tensor, batch: PackedBatch, objective: Objective, chunk: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        loss = torch.zeros((), device=hidden.device)
+        entropies = []
+        logprobs = []
+        grad_hidden = torch.empty_like(hidden)
+        # In fp32 even for bf16 weights: many small chunks are added up.
+        grad_head = torch.zeros_like(head, dtype=torch.float32) if ctx.needs_input_grad[1] else None
+        for part in _chunks(hidden, head, batch, chunk):
+            logprobs.append(part.logprobs)
+            with torch.enable_grad():
+                leaf = part.logprobs.detach().requires_grad_()
+                part_loss = objective.loss(leaf, part.tokens)
+            (by_logprob,) = torch.autograd.grad(part_loss, leaf)
+            loss += part_loss.detach()
+
+            # ∂ log p(target) / ∂ logit = [target] - softmax, summed over a predictor's tokens, over the temperature.
+            probabilities = torch.exp(part.scaled_logits - part.normaliser)
+            entropies.append(part.normaliser[:, 0] - torch.linalg.vecdot(probabilities, part.scaled_logits))
+            by_predictor = torch.zeros_like(part.normaliser[:, 0]).index_add_(0, part.predictor_of, by_logprob)
+            grad_logits = probabilities.mul_(-by_predictor[:, None])
+            grad_logits.index_put_((part.predictor_of, part.targets), by_logprob, accumulate=True)
+            grad_logits /= part.temperatures
+            grad_logits = grad_logits.to(head.dtype)
+            torch.mm(grad_logits, head, out=grad_hidden[part.predictors])
+            if grad_head is not None:
+                _add_product(grad_head, grad_logits.t(), hidden[part.predictors])
+        ctx.save_for_backward(grad_hidden, grad_head)
+        results = loss, torch.cat(logprobs), torch.cat(entropies)
+        ctx.mark_non_differentiable(*results[1:])
+        return results
+
+    @staticmethod
+    def backward(ctx: Any, grad_loss: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        grad_hidden, grad_head = ctx.saved_tensors
+        by_head = None if grad_head is None else (grad_head * grad_loss).to(grad_hidden.dtype)
+        return grad_hidden * grad_loss.to(grad_hidden.dtype), by_head, None, None, None
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """total += left @ right, where the total may be of higher precision."""
+    if total.dtype == right.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left @ right
