@@ -340,7 +340,10 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """
     if not path.is_file():
         raise UserError(f"no buffer at {path}")
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+    # Without a log nobody has the file open. Read as immutable it stays alone: a plain read-only connection would leave
+    # an empty log and its index beside it, and fail in a folder that can't be written.
+    access = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?{access}", uri=True, timeout=30)
     check_version(connection, path)
     return connection
 
