@@ -1,0 +1,60 @@
+"""An engine that is told what to say: for tests that must know the text, and for trying prompts and parsers by hand.
+
+The text is given; tokens and log-probabilities are the policy's own, so the learner can't tell it from a real engine.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from azr.model import Policy
+from azr.rollout.ending import finish, hits_stop
+from azr.rollout.engine import Completion, OnDone, Request
+
+
+class ScriptedEngine:
+    """Implements azr.rollout.engine.Engine; `respond(prompt_text, sample)` gives the text of a request's sample.
+
+    A text is cut where its request would have ended it: at a stop string or at `max_tokens`. One that meets neither ends
+    with the end-of-sequence token.
+    """
+
+    name = "scripted"
+
+    def __init__(self, policy: Policy, respond: Callable[[str, int], str]) -> None:
+        self._policy = policy
+        self._respond = respond
+
+    def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
+        """See Engine."""
+        outputs = []
+        for i, request in enumerate(requests):
+            prompt = self._policy.tokenizer.decode(request.prompt_ids)
+            outputs.append([self._complete(request, self._respond(prompt, index)) for index in range(request.n)])
+            if on_done is not None:
+                on_done(i, outputs[-1])
+        return outputs
+
+    def update_weights(self, model: torch.nn.Module) -> None:
+        """See Engine. The policy's own weights are read at every call."""
+
+    def close(self) -> None:
+        """See Engine. There is nothing to free."""
+
+    def _complete(self, request: Request, text: str) -> Completion:
+        tokenizer = self._policy.tokenizer
+        written = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        token_ids: list[int] = []
+        for token in written[: request.max_tokens]:
+            token_ids.append(token)
+            if hits_stop(tokenizer, token_ids, request.stop):
+                break
+        truncated = len(token_ids) == request.max_tokens < len(written)
+        return finish(tokenizer, token_ids, self._logprobs(request, token_ids), request.stop, truncated)
+
+    @torch.no_grad()
+    def _logprobs(self, request: Request, token_ids: list[int]) -> list[float]:
+        ids = torch.tensor([[*request.prompt_ids, *token_ids]], device=self._policy.device)
+        logits = self._policy.model(input_ids=ids, use_cache=False).logits[0, len(request.prompt_ids) - 1 : -1].float()
+        logprobs = (logits / (request.temperature or 1.0)).log_softmax(dim=-1)
+        return logprobs.gather(-1, ids[0, len(request.prompt_ids) :, None])[:, 0].tolist()
