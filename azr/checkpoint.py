@@ -42,7 +42,7 @@ class CheckpointState:
 def save_checkpoint(
     run: Run, step: int, policy: Policy, learner_state: dict[str, Any], position: dict[str, int], keep: int
 ) -> Path:
-    """Write the checkpoint of `step`, with the buffer at `position`, and remove all but the newest `keep` (0 keeps all).
+    """Write the checkpoint of `step`, the buffer being at `position`, and keep the newest `keep` alone (0: all).
 
     Raises OSError where the disk is full; the checkpoints from before are untouched then.
     """

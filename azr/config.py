@@ -166,7 +166,7 @@ class LearnerConfig:
     gradient_norm: Annotated[float, Field(gt=0)] = 1.0
     minibatches: Positive = 1  # optimizer steps a step of the loop; 1 is on-policy
     truncated_importance: Annotated[float, Field(ge=0)] = (
-        2.0  # cap on learner/engine probability ratios; 0 turns the weights off
+        2.0  # cap on learner/engine ratios; 0: no weights
     )
     max_batch_tokens: Positive = 16384  # tokens a micro-batch, shared prefixes counted once
     logit_chunk: Positive = 1024  # predicted positions whose logits are held at once

@@ -13,6 +13,7 @@ from azr.config import Config, EngineChoice, Precision, TrainOn
 from azr.errors import UserError
 from azr.gguf_cache import find_gguf
 from azr.model import resolve_device
+from azr.rollout import choose_engine
 from azr.run import Run, refuse_occupied
 from azr.seed_file import read_seed_files
 from azr.settings import dump_config
@@ -126,9 +127,7 @@ def _billions(name: str) -> float | None:
 
 def _describe_engine(config: Config) -> str:
     choice = config.rollout.engine
-    there = find_spec("vllm") is not None
-    if choice is EngineChoice.VLLM and not there:
+    if choice is EngineChoice.VLLM and find_spec("vllm") is None:
         return "vllm, which is not installed here: `make vllm`"
-    if choice is EngineChoice.AUTO:
-        return f"auto: {'vllm' if there else 'transformers (vllm is not installed)'} here"
-    return str(choice)
+    chosen = choose_engine(choice)
+    return f"{choice}, which is {chosen} here" if choice is EngineChoice.AUTO else str(chosen)

@@ -6,13 +6,14 @@ the probe asks and judges as self-play does. Nothing of it reaches the buffer or
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from azr.config import ProbeConfig
 from azr.errors import UserError
 from azr.roles import Table
 from azr.rollout.engine import Completion, Request
+from azr.telemetry import Advance
 from tasks import KINDS
 from tasks.triplet import TaskType, Triplet, Verdict
 
@@ -41,14 +42,14 @@ def load_probe(config: ProbeConfig) -> list[Triplet]:
         raise UserError(f"probe.data={config.data}: a problem lacks {error}; wanted are code, input, output") from None
 
 
-def run_probe(table: Table, problems: Sequence[Triplet], advance: Callable[[int], None]) -> dict[str, float]:
+def run_probe(table: Table, problems: Sequence[Triplet], advance: Advance) -> dict[str, float]:
     """{"probe/cruxeval-o": share right, "probe/cruxeval-i": share right}; a score over nothing is left out."""
     prompts = [KINDS[problem.type].solve_prompt(table.style, problem) for problem in problems]
     max_tokens = table.config.probe.max_tokens
     requests = [
         Request(table.encode(prompt), max_tokens=max_tokens, temperature=0.0, stop=prompt.stop) for prompt in prompts
     ]
-    groups = table.engine.generate(requests, lambda _, completions: advance(len(completions)))
+    groups = table.engine.generate(requests, lambda _, given: advance(len(given)))
     verdicts = [
         _judge(table, problem, prompt.answer_prefix, completions[0])
         for problem, prompt, completions in zip(problems, prompts, groups, strict=True)

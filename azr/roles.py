@@ -11,6 +11,7 @@ from azr.errors import UserError
 from azr.model import Policy, encode_prompt, uses_chat
 from azr.rollout.engine import Completion, Engine, Request
 from azr.seeds import derive_seed, stream
+from azr.telemetry import Advance
 from sandbox import Sandbox
 from tasks import KINDS
 from tasks.prompts import Style
@@ -20,7 +21,6 @@ T = TypeVar("T")
 
 JUDGES = 4  # threads that wait for the sandbox; parsing is cheap, so more would only queue
 
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)

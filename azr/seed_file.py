@@ -1,14 +1,14 @@
 """Triplets from files: what a buffer can start from, in the shape that the Absolute Zero authors publish theirs.
 
-A line is a JSON object. {"snippet", "input", "output", "imports"} is a deduction and an abduction task;
-{"snippet", "inputs", "outputs", "message", "imports"} an induction task. `imports` are lines that go before the snippet.
+A line is a JSON object. {"snippet", "input", "output", "imports"} is a deduction and an abduction task, and
+{"snippet", "inputs", "outputs", "message", "imports"} an induction task. `imports` are lines to go before the snippet.
 A "type" key, as `azr buffer export` writes it, says which of the types a line is meant for. Outputs are computed
 anew: what counts is what the program returns here.
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from azr.buffer import Origin, TaskBuffer, TaskRow, task_fingerprint
 from azr.errors import UserError
+from azr.telemetry import Advance
 from sandbox import Sandbox
 from tasks import KINDS
 from tasks.triplet import Proposal, Rejection, TaskType, Triplet
@@ -37,7 +38,7 @@ def read_seed_files(paths: Iterable[str]) -> list[Proposal]:
 
 
 def store_seed_tasks(
-    buffer: TaskBuffer, sandbox: Sandbox, proposals: list[Proposal], advance: Callable[[int], None]
+    buffer: TaskBuffer, sandbox: Sandbox, proposals: list[Proposal], advance: Advance
 ) -> Seeded:
     """Validate the tasks and store the good ones, in one transaction. `advance(n)` is called as they are judged."""
 

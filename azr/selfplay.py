@@ -15,8 +15,9 @@ from azr.config import TrainOn
 from azr.errors import UserError
 from azr.learner import Learner, Sample, advantages
 from azr.record import Exercise, Invented, Rollout, StepRecord, store_seeds, store_step
-from azr.roles import Advance, Answer, Proposed, Table, propose, solve
+from azr.roles import Answer, Proposed, Table, propose, solve
 from azr.seeds import stream
+from azr.telemetry import Advance
 from tasks.reward import proposer_reward, solver_reward
 from tasks.triplet import Role, TaskType, Triplet
 
@@ -173,7 +174,14 @@ class SelfPlay:
             for rollout, advantage in zip(rollouts, worth, strict=True)
         ]
         with self._timed("learn"), self._phase("learn", len(samples)) as advance:
-            update = self._learner.step(samples, advance)
+            done = 0
+
+            def on_progress(tokens: int, total: int) -> None:
+                nonlocal done
+                advance(tokens - done, total)
+                done = tokens
+
+            update = self._learner.step(samples, on_progress)
         with self._timed("sync"):
             self._table.engine.update_weights(self._table.policy.model)
         return update

@@ -3,10 +3,10 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 Metrics = Mapping[str, float]
+
+
+class Advance(Protocol):
+    """Moves a progress bar on by `done`; `total` corrects what the bar runs to."""
+
+    def __call__(self, done: int, total: int | None = None) -> None: ...
+
 
 
 class Telemetry:
@@ -64,8 +71,8 @@ class Telemetry:
         self._board.flush()
 
     @contextmanager
-    def phase(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A progress bar for one phase of a step; yields the function that advances it by so many."""
+    def phase(self, name: str, total: int) -> Iterator[Advance]:
+        """A progress bar for one phase of a step; yields the function that moves it on."""
         with Progress(
             TextColumn("{task.description:<22}"),
             BarColumn(),
@@ -77,8 +84,8 @@ class Telemetry:
             transient=True,
             disable=not self.console.is_terminal,
         ) as progress:
-            task = progress.add_task(name, total=total)
-            yield lambda done: progress.advance(task, done)
+            bar = progress.add_task(name, total=total)
+            yield lambda done, total=None: progress.update(bar, advance=done, total=total)
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

@@ -114,15 +114,20 @@ class _Training:
         self._say(f"loading {config.model.name}" + (f" from checkpoint {folder}" if folder else ""))
         weights = folder / "model" if folder else None
         self._policy = policy if policy is not None else load_policy(config.model, weights)
-        self._learner = Learner(self._policy, config.learner, config.model)
+        self._learner = Learner(self._policy, config.learner, config.model, _longest_response(config))
         if folder:
             self._learner.load_state_dict(read_learner_state(folder))
             restore_random_state(read_state(folder))
-        self._engine = engine if engine is not None else open_engine(self._policy, config.rollout)
+        self._engine = engine if engine is not None else self._open_engine()
         stack.callback(self._engine.close)
         self._table = Table(config, self._policy, self._engine, sandbox, materials.style)
         self._selfplay = SelfPlay(self._table, self._learner, buffer, telemetry.phase)
         self._pace: deque[float] = deque(maxlen=PACE_STEPS)
+
+    def _open_engine(self) -> Engine:
+        config = self._config
+        most = max(_longest_response(config), config.probe.max_tokens if config.probe.every else 0)
+        return open_engine(self._policy, config.rollout, config.rollout.max_prompt_tokens + most)
 
     def run_to_end(self) -> bool:
         """Probe, seed, step. See `train`."""
@@ -265,7 +270,10 @@ def _stop_flag(say: Callable[[str], None]) -> Iterator[StopFlag]:
 
 
 def _start(run: Run, config: Config) -> None:
-    """A new run's folder; its config is written last and makes it a run. Raises UserError where one is there already."""
+    """A new run's folder; its config is written last, and makes it a run.
+
+    Raises UserError where one is there already.
+    """
     refuse_occupied(run)
     for leftover in run.folder.glob("buffer.sqlite*"):  # of a start that was killed
         leftover.unlink()
@@ -299,6 +307,10 @@ def _check_same_run(run: Run, config: Config) -> None:
                 f"{run.folder} was started with another {section}; resume it with `azr train {run.folder} --resume`,"
                 " or start a new run (name=...)"
             )
+
+
+def _longest_response(config: Config) -> int:
+    return max(config.propose.max_tokens, config.solver.max_tokens)
 
 
 def _sandbox_config(config: Config) -> SandboxConfig:
