@@ -26,21 +26,17 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         if "=" not in word:
             raise UserError(f"'{word}' is not key=value (an example: learner.learning_rate=1e-5)")
     try:
-        merged = OmegaConf.merge(OmegaConf.load(path), OmegaConf.from_dotlist(list(overrides)))
+        loaded = OmegaConf.load(path)
+        if not OmegaConf.is_dict(loaded) or not loaded:
+            raise UserError(f"{path} holds no keys; see configs/quickstart.yaml for what a config looks like")
+        merged = OmegaConf.merge(loaded, OmegaConf.from_dotlist(list(overrides)))
         plain = OmegaConf.to_container(merged, resolve=True)
     except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, ValueError) as error:
         raise UserError(f"{path} can't be read as YAML: {_one_line(error)}") from None
-    return check_config(plain, str(path))
-
-
-def check_config(plain: Any, source: str) -> Config:
-    """A Config from plain containers. Raises UserError that names the key; `source` says where the values are from."""
-    if not isinstance(plain, dict):
-        raise UserError(f"{source} holds no keys; see configs/quickstart.yaml for what a config looks like")
     try:
         return TypeAdapter(Config).validate_python(plain)
     except ValidationError as error:
-        raise UserError(f"{source}: {_first_fault(error)}") from None
+        raise UserError(f"{path}: {_first_fault(error)}") from None
 
 
 def dump_config(config: Config) -> str:
@@ -53,12 +49,13 @@ def _first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
     path = [str(part) for part in fault["loc"]]
     key = ".".join(path)
-    if fault["type"] == "unexpected_keyword_argument":
-        known = _keys(path[:-1])
-        near = difflib.get_close_matches(path[-1], known, n=1) or _elsewhere(path[-1])
-        hint = f"did you mean {'.'.join([*path[:-1], near[0]]) if near[0] in known else near[0]}?" if near else ""
-        return f"unknown key {key}; {hint or 'known here: ' + ', '.join(known)}"
-    return f"{key} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    if fault["type"] != "unexpected_keyword_argument":
+        return f"{key} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    known = {".".join([*path[:-1], name]): name for name in _keys(path[:-1])}
+    near = difflib.get_close_matches(path[-1], known.values(), n=1, cutoff=0.75)
+    meant = [full for full, name in known.items() if name in near] or _elsewhere(path[-1])
+    hint = f"did you mean {meant[0]}?" if meant else f"known here: {', '.join(known.values())}"
+    return f"unknown key {key}; {hint}"
 
 
 def _keys(section: Sequence[str]) -> list[str]:

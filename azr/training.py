@@ -43,6 +43,8 @@ from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import Style, StyleError, load_style
 from tasks.triplet import Proposal, TaskType, Triplet
 
+EngineOpener = Callable[[Policy, Config], Engine]
+
 PACE_STEPS = 5  # the newest steps that the time left is reckoned from
 
 
@@ -68,10 +70,16 @@ def read_style(config: Config) -> Style:
         raise UserError(f"prompts.style={config.prompts.style}: {error}") from None
 
 
-def train(config: Config, run: Run, resume: bool, engine: Engine | None = None, policy: Policy | None = None) -> bool:
+def open_configured_engine(policy: Policy, config: Config) -> Engine:
+    """The engine that the config names, with room for the longest prompt and response the run can ask for."""
+    most = max(_longest_response(config), config.probe.max_tokens if config.probe.every else 0)
+    return open_engine(policy, config.rollout, config.rollout.max_prompt_tokens + most)
+
+
+def train(config: Config, run: Run, resume: bool, open_engine: EngineOpener = open_configured_engine) -> bool:
     """Run self-play to its last step. Returns whether it got there; False where a signal stopped it.
 
-    `engine` and `policy` replace what the config would open (both or neither; tests replay a script with them).
+    `open_engine` is asked for the engine once the policy is loaded.
     Raises UserError for what the user can mend, OSError where the disk is full.
     """
     materials = gather(config)
@@ -82,7 +90,7 @@ def train(config: Config, run: Run, resume: bool, engine: Engine | None = None, 
         sandbox = stack.enter_context(Sandbox(_sandbox_config(config)))
         buffer = TaskBuffer.open(run.buffer)
         stack.callback(buffer.close)
-        return _Training(config, run, materials, telemetry, sandbox, buffer, stack, engine, policy).run_to_end()
+        return _Training(config, run, materials, telemetry, sandbox, buffer, stack, open_engine).run_to_end()
 
 
 class _Training:
@@ -97,8 +105,7 @@ class _Training:
         sandbox: Sandbox,
         buffer: TaskBuffer,
         stack: ExitStack,
-        engine: Engine | None,
-        policy: Policy | None,
+        open_engine: EngineOpener,
     ) -> None:
         self._config = config
         self._run = run
@@ -113,21 +120,16 @@ class _Training:
         self._done = saved[-1][0] if saved else 0
         self._say(f"loading {config.model.name}" + (f" from checkpoint {folder}" if folder else ""))
         weights = folder / "model" if folder else None
-        self._policy = policy if policy is not None else load_policy(config.model, weights)
+        self._policy = load_policy(config.model, weights)
         self._learner = Learner(self._policy, config.learner, config.model, _longest_response(config))
         if folder:
             self._learner.load_state_dict(read_learner_state(folder))
             restore_random_state(read_state(folder))
-        self._engine = engine if engine is not None else self._open_engine()
+        self._engine = open_engine(self._policy, config)
         stack.callback(self._engine.close)
         self._table = Table(config, self._policy, self._engine, sandbox, materials.style)
         self._selfplay = SelfPlay(self._table, self._learner, buffer, telemetry.phase)
         self._pace: deque[float] = deque(maxlen=PACE_STEPS)
-
-    def _open_engine(self) -> Engine:
-        config = self._config
-        most = max(_longest_response(config), config.probe.max_tokens if config.probe.every else 0)
-        return open_engine(self._policy, config.rollout, config.rollout.max_prompt_tokens + most)
 
     def run_to_end(self) -> bool:
         """Probe, seed, step. See `train`."""
