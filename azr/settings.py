@@ -31,7 +31,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
             raise UserError(f"{path} holds no keys; see configs/quickstart.yaml for what a config looks like")
         merged = OmegaConf.merge(loaded, OmegaConf.from_dotlist(list(overrides)))
         plain = OmegaConf.to_container(merged, resolve=True)
-    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, ValueError) as error:
+    except (OmegaConfBaseException, YAMLError, ValueError, OSError) as error:
         raise UserError(f"{path} can't be read as YAML: {_one_line(error)}") from None
     try:
         return TypeAdapter(Config).validate_python(plain)

@@ -66,9 +66,9 @@ def test_any_text_comes_back(tmp_path_factory, program, inputs, message):
 def test_a_transaction_that_fails_leaves_nothing(buffer):
     fill(buffer, 2)
     before = buffer.position()
-    with pytest.raises(RuntimeError), buffer.transaction():
-        buffer.add_task(TaskRow(3, triplet(inputs=("9",)), Origin.SELF_PLAY))
-        raise RuntimeError
+    orphan = TaskRow(3, triplet(inputs=("9",)), Origin.SELF_PLAY, proposal_id=999)
+    with pytest.raises(sqlite3.IntegrityError), buffer.transaction():
+        buffer.add_task(orphan)
     assert buffer.position() == before
     assert buffer.counts()[TaskType.DEDUCTION] == 2
     assert len(buffer.sample(TaskType.DEDUCTION, 10, random.Random(0))) == 2

@@ -1,0 +1,97 @@
+"""A tiny run that really plays: a random-weight Llama in a folder, and a script for what it would say.
+
+The script answers the `completion` style as a weak model would: some proposals break, some answers are wrong, and both
+depend on nothing but the prompt and the sample's number.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+from azr.config import (
+    CheckpointConfig,
+    Config,
+    LearnerConfig,
+    ModelConfig,
+    Precision,
+    ProbeConfig,
+    PromptConfig,
+    ProposeConfig,
+    SandboxSettings,
+    SeedingConfig,
+    SolverConfig,
+)
+from azr.model import Policy
+from azr.rollout.scripted import ScriptedEngine
+from tests.azr.rollout.tiny import byte_tokenizer, tiny_model
+
+
+def tiny_model_folder(folder: Path) -> Path:
+    """A folder that `model.name` can name."""
+    tiny_model().save_pretrained(folder)
+    byte_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def tiny_config(model: Path, **changes) -> Config:
+    """Two proposals and two exercises a type and step, three answers behind each estimate."""
+    settings = {
+        "name": "tiny",
+        "steps": 4,
+        "model": ModelConfig(name=str(model), precision=Precision.FP32, device="cpu", gradient_checkpointing=False),
+        "prompts": PromptConfig(style="completion"),
+        "propose": ProposeConfig(batch=4, references=2, induction_inputs=6, max_tokens=120, samples_per_prompt=2),
+        "solver": SolverConfig(batch=3, estimate_samples=4, max_tokens=60),
+        "seeding": SeedingConfig(factor=1, max_rounds=30),
+        "learner": LearnerConfig(learning_rate=1e-3),
+        "sandbox": SandboxSettings(workers=1, timeout_s=2.0),
+        "probe": ProbeConfig(every=2, problems=3, data="builtin", max_tokens=20),
+        "checkpoint": CheckpointConfig(every=2, keep=2),
+    }
+    return Config(**(settings | changes))
+
+
+def scripted_engine(policy: Policy, config: Config) -> ScriptedEngine:
+    """An EngineOpener (azr/training.py) for the script below."""
+    return ScriptedEngine(policy, respond)
+
+
+def respond(prompt: str, sample: int) -> str:
+    """What the script says to a prompt of the `completion` style."""
+    dice = int.from_bytes(hashlib.sha256(f"{prompt}/{sample}".encode()).digest()[:6], "big")
+    last = prompt.rsplit("\n\n", 1)[-1]
+    if last.startswith("def f(") and ">>>" not in last:
+        return _propose_program(last, dice) if last.count("\n") == 0 else _propose_inputs(dice)
+    if last.startswith("#"):
+        return _solve_induction(last, dice)
+    if "==" in last.rsplit("\n", 1)[-1]:
+        return f"({dice % 7})\n"
+    return _solve_deduction(last, dice)
+
+
+def _propose_program(head: str, dice: int) -> str:
+    if dice % 5 == 0:
+        return "):\n    return x +\n\n"
+    first = head.removeprefix("def f(").split(",")[0].strip()
+    rest = "" if head.endswith((")", ":")) else "):"
+    arguments = ", ".join(["3"] * len(head.removeprefix("def f(").split(",")))
+    return f"{rest}\n    return [{first} * {dice % 53}, {dice % 11}]\n>>> f({arguments})\n\n"
+
+
+def _propose_inputs(dice: int) -> str:
+    if dice % 4 == 0:
+        return " no calls\n\n"
+    calls = "\n".join(f">>> f({value})" for value in range(dice % 50, dice % 50 + 6))
+    return f" Something of x.\n{calls}\n\n"
+
+
+def _solve_induction(last: str, dice: int) -> str:
+    shown = re.findall(r">>> f\((.*)\)\n(.*)", last)
+    return "(x):\n    return x\n\n" if dice % 2 or not shown else f"(x):\n    return {shown[0][1]}\n\n"
+
+
+def _solve_deduction(last: str, dice: int) -> str:
+    factors = re.search(r"return \[\w+ \* (\d+), (\d+)\]", last)
+    if not factors or dice % 3 == 0:
+        return "'Hello World'\n" if dice % 2 else "no idea\n"
+    return f"[{3 * int(factors[1])}, {factors[2]}]\n"
