@@ -11,7 +11,7 @@ import sys
 import typer
 from rich.console import Console
 
-from azr.commands import doctor, train
+from azr.commands import buffer, doctor, runs, train
 from azr.errors import UserError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 app.command()(train.train)
 app.command()(doctor.doctor)
+app.command()(runs.runs)
+app.add_typer(buffer.app, name="buffer")
 
 
 def main() -> None:

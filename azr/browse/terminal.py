@@ -1,0 +1,200 @@
+"""How a buffer looks in a terminal: 80 columns are enough, and what is piped has no colour and no frames."""
+
+import re
+
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from azr.browse.folders import RunState, RunSummary
+from azr.browse.statistics import BufferStatistics, Figures
+from azr.browse.tasks import AttemptRecord, ProposalRecord, TaskDetail, TaskPage
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_VERDICT_STYLE = {"right": "green", "wrong": "red", "unparsed": "yellow"}
+_LIST_COLUMNS = 48  # what a list of tasks takes before the program, ids of six digits and steps of four
+_STATE_STYLE = {RunState.RUNNING: "green", RunState.FINISHED: "bold", RunState.STOPPED: "yellow"}
+
+
+def print_statistics(statistics: BufferStatistics) -> None:
+    """The figures as three tables: by type, why proposals were rejected, over the steps."""
+    console = _console()
+    total = statistics.total
+    console.print(
+        f"{total.tasks:,} tasks, {total.distinct:,} distinct programs;"
+        f" {total.proposals:,} proposals, {statistics.attempts:,} judged answers"
+    )
+    if not total.tasks and not total.proposals:
+        return
+    by_type = _table("type", right=("tasks", "valid", "learnab.", "solved", "lines", "branches", "distinct"))
+    for name, figures in statistics.by_type.items():
+        by_type.add_row(name, f"{figures.tasks:,}", *_means(figures), f"{figures.distinct:,}")
+    console.print(by_type)
+    if total.rejected:
+        types = list(statistics.by_type)
+        reasons = _table("rejected because", right=("all", *types))
+        for reason, count in total.rejected.items():
+            each = (statistics.by_type[name].rejected.get(reason, 0) for name in types)
+            reasons.add_row(reason, f"{count:,}", *(f"{number:,}" for number in each))
+        console.print(reasons)
+    by_step = _table("steps", right=("tasks", "valid", "learnab.", "solved", "lines", "branches", "new", "programs"))
+    for row in statistics.by_step:
+        steps = "seeding" if row.last == 0 else f"{row.first}" if row.first == row.last else f"{row.first}-{row.last}"
+        by_step.add_row(
+            steps, f"{row.figures.tasks:,}", *_means(row.figures), _percent(row.figures.novelty), f"{row.programs:,}"
+        )
+    console.print(by_step)
+    console.print(
+        "valid: of the proposals; learnab., solved: mean of the Monte Carlo estimates; new: tasks whose program no"
+        " earlier task had",
+        style="dim",
+    )
+
+
+def print_page(page: TaskPage, offset: int) -> None:
+    """A list of tasks, a line each."""
+    console = _console()
+    if not page.tasks:
+        console.print("no task matches" if not page.total else f"only {page.total:,} tasks match")
+        return
+    table = _table(right=("id", "step"), left=("type",), more_right=("learn", "solved", "lines"))
+    table.add_column("program", no_wrap=True)
+    for task in page.tasks:
+        program = Text(" ".join(_visible(task.program).removeprefix("def ").split()))
+        program.truncate(max(20, console.width - _LIST_COLUMNS), overflow="ellipsis")
+        table.add_row(
+            str(task.id),
+            str(task.step),
+            task.type,
+            _number(task.learnability),
+            _percent(task.solve_rate),
+            str(task.lines),
+            program,
+        )
+    console.print(table)
+    console.print(f"{offset + 1} to {offset + len(page.tasks)} of {page.total:,} tasks", style="dim")
+
+
+def print_task(detail: TaskDetail) -> None:
+    """Everything about one task."""
+    console = _console()
+    task = detail.summary
+    console.print(f"task {task.id}: {task.type}, from {task.origin}, step {task.step}", style="bold")
+    console.print(
+        f"learnability {_number(task.learnability)}, solved {_percent(task.solve_rate)};"
+        f" {task.lines} lines, {task.branches} branches"
+    )
+    _heading(console, "program")
+    program = _visible(task.program)
+    if console.is_terminal:
+        console.print(Syntax(program, "python", theme="ansi_dark", background_color="default", word_wrap=True))
+    else:
+        _print_plain(console, program)
+    for number, (arguments, output) in enumerate(zip(detail.inputs, detail.outputs, strict=True)):
+        held_out = task.type == "induction" and number >= len(detail.inputs) // 2
+        _print_plain(console, f"f({_visible(arguments)}) == {_visible(output)}{'   (held out)' if held_out else ''}")
+    if detail.message:
+        _heading(console, "message")
+        _print_plain(console, _visible(detail.message))
+    if detail.proposal is not None:
+        _heading(console, "proposed")
+        _print_proposal(console, detail.proposal)
+    for attempt in detail.attempts:
+        _print_attempt(console, attempt)
+
+
+def print_rejected(proposals: list[ProposalRecord]) -> None:
+    """Proposals that did not become tasks, newest first."""
+    console = _console()
+    if not proposals:
+        console.print("no such proposal")
+    for proposal in proposals:
+        _heading(console, f"{proposal.type}, step {proposal.step}: {proposal.rejection}", style="red")
+        _print_plain(console, _visible(proposal.detail or ""))
+        _print_proposal(console, proposal)
+
+
+def print_runs(runs: list[RunSummary]) -> None:
+    """The runs, a line each."""
+    console = _console()
+    if not runs:
+        console.print("no runs yet; `azr train configs/quickstart.yaml` starts the first")
+        return
+    names = sorted({name for run in runs for name in run.scores})
+    table = _table("run", left=("model", "state"), more_right=("step", *(n.removeprefix("probe/") for n in names)))
+    for run in runs:
+        state = Text(run.state, style=_STATE_STYLE[run.state])
+        scores = (_percent(run.scores.get(name)) for name in names)
+        table.add_row(run.name, run.model, state, f"{run.step}/{run.steps}", *scores)
+    console.print(table)
+
+
+def _print_proposal(console: Console, proposal: ProposalRecord) -> None:
+    shown = f"shown tasks {', '.join(map(str, proposal.refs))}" if proposal.refs else "shown no tasks"
+    reward = "no reward (seeding)" if proposal.reward is None else f"reward {proposal.reward:+.2f}"
+    cut = ", cut off at the token limit" if proposal.truncated else ""
+    console.print(f"step {proposal.step}, {shown}; {reward}, {proposal.tokens} tokens{cut}", style="dim")
+    _print_plain(console, _visible(proposal.text))
+
+
+def _print_attempt(console: Console, attempt: AttemptRecord) -> None:
+    cut = ", cut off at the token limit" if attempt.truncated else ""
+    _heading(
+        console,
+        f"attempt {attempt.id}: {attempt.verdict} ({attempt.purpose}, step {attempt.step},"
+        f" reward {attempt.reward:+.2f}, {attempt.tokens} tokens{cut})",
+        style=_VERDICT_STYLE.get(attempt.verdict, ""),
+    )
+    console.print(f"answer: {'none' if attempt.answer is None else _visible(attempt.answer)}", markup=False)
+    _print_plain(console, _visible(attempt.text))
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+def _heading(console: Console, title: str, style: str = "bold") -> None:
+    console.print()
+    console.print(title, style=style, markup=False)
+
+
+def _print_plain(console: Console, text: str) -> None:
+    """Text as it is: no markup, and no line broken where it is piped."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def _table(
+    first: str | None = None, right: tuple[str, ...] = (), left: tuple[str, ...] = (), more_right: tuple[str, ...] = ()
+) -> Table:
+    """A table without frames; `first`, then columns set right, left and right again."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", title_justify="left")
+    if first is not None:
+        table.add_column(first)
+    for justify, names in (("right", right), ("left", left), ("right", more_right)):
+        for name in names:
+            table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    return table
+
+
+def _means(figures: Figures) -> tuple[str, str, str, str, str]:
+    return (
+        _percent(figures.valid_share),
+        _number(figures.learnability),
+        _percent(figures.solve_rate),
+        _number(figures.lines, 1),
+        _number(figures.branches, 1),
+    )
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _visible(text: str) -> str:
+    """`text` with control characters as escapes, so that what a model wrote can't steer the terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
