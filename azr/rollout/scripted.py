@@ -15,8 +15,8 @@ from azr.rollout.engine import Completion, OnDone, Request
 class ScriptedEngine:
     """Implements azr.rollout.engine.Engine; `respond(prompt_text, sample)` gives the text of a request's sample.
 
-    A text is cut where its request would have ended it: at a stop string or at `max_tokens`. One that meets neither ends
-    with the end-of-sequence token.
+    A text is cut where its request would have ended it, at a stop string or at `max_tokens`; one that meets neither
+    ends with the end-of-sequence token.
     """
 
     name = "scripted"
@@ -49,7 +49,7 @@ class ScriptedEngine:
             token_ids.append(token)
             if hits_stop(tokenizer, token_ids, request.stop):
                 break
-        truncated = len(token_ids) == request.max_tokens < len(written)
+        truncated = token_ids[-1] != tokenizer.eos_token_id and not hits_stop(tokenizer, token_ids, request.stop)
         return finish(tokenizer, token_ids, self._logprobs(request, token_ids), request.stop, truncated)
 
     @torch.no_grad()
