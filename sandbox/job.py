@@ -1,0 +1,130 @@
+"""What goes into the sandbox and what comes out: jobs, results, limits, and the walls that stand between."""
+
+import os
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """How a job as a whole ended."""
+
+    OK = "ok"
+    REJECTED = "rejected"  # the policy, or the limit on source or nesting, refused the source
+    ERROR = "error"  # the source is not Python, or the module body raised
+    TIMEOUT = "timeout"  # wall clock or processor time
+    MEMORY = "memory"
+    OUTPUT_LIMIT = "output_limit"
+    CRASHED = "crashed"  # the child died by something else: a signal, a stack overflow
+
+
+class CallStatus(StrEnum):
+    """How one call ended."""
+
+    OK = "ok"
+    ERROR = "error"
+    NOT_DATA = "not_data"  # the value is not plain data (sandbox/values.py)
+    NONDETERMINISTIC = "nondeterministic"  # the repeats disagree
+
+
+class Wall(StrEnum):
+    """What stands between hostile code and the machine (docs/sandbox.md). `walls` in the config turns them on."""
+
+    POLICY = "policy"
+    PROCESS = "process"
+    RLIMITS = "rlimits"
+    SECCOMP = "seccomp"  # with no_new_privs
+    USER = "user"  # namespaces from here on
+    PID = "pid"
+    NET = "net"
+    IPC = "ipc"
+    MOUNT = "mount"  # an empty file system
+
+
+MINIMUM = frozenset({Wall.POLICY, Wall.PROCESS, Wall.RLIMITS})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A program and calls of its function f, or, where `program` is None, values.
+
+    `calls[i]` is an argument list as source text: the call is f(<calls[i]>), each in a freshly loaded program with fresh
+    arguments. Without a program each call is the text of a value (sandbox/literals.py). `expected[i]` is the text of the
+    value that call i is compared with. `repeats` runs must give the same value. `timeout_s` overrides the config's.
+    """
+
+    program: str | None
+    calls: tuple[str, ...] = ()
+    expected: tuple[str, ...] | None = None
+    repeats: int = 1
+    timeout_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.expected is not None and len(self.expected) != len(self.calls):
+            raise ValueError(f"{len(self.calls)} calls but {len(self.expected)} expected values")
+        if self.repeats < 1:
+            raise ValueError("repeats must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """`value` is canonical text where the status is ok; `equal` is set where the job expected a value."""
+
+    status: CallStatus
+    value: str | None = None
+    error: str | None = None
+    equal: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """`calls` holds the calls that finished: all of them where the status is ok. `seconds` is the child's wall clock."""
+
+    status: JobStatus
+    calls: tuple[CallResult, ...] = ()
+    error: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxConfig:
+    """The limits of one job, each with its own outcome, and the pool's size.
+
+    workers: children at work at once; 0 takes one for each processor core.
+    timeout_s: wall clock of a job (timeout).
+    cpu_s: processor time of a job, whole seconds (timeout); 0 takes the wall clock's, rounded up.
+    memory_mb: address space beyond what the child starts with (memory).
+    output_bytes: text of all values of a job together (output_limit).
+    source_bytes: program, calls and expected values together, as UTF-8 (rejected).
+    nesting: levels of the source's syntax tree (rejected); containers in containers in a value (not_data).
+    walls: what to put up. minimum: what must hold on this machine, or the sandbox refuses to start.
+    """
+
+    workers: int = 0
+    timeout_s: float = 5.0
+    cpu_s: int = 0
+    memory_mb: int = 512
+    output_bytes: int = 1 << 20
+    source_bytes: int = 1 << 18
+    nesting: int = 200
+    walls: frozenset[Wall] = field(default=frozenset(Wall))
+    minimum: frozenset[Wall] = field(default=MINIMUM)
+
+    def __post_init__(self) -> None:
+        for name in ("timeout_s", "memory_mb", "output_bytes", "source_bytes", "nesting"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive")
+        if self.workers < 0 or self.cpu_s < 0:
+            raise ValueError("workers and cpu_s must not be negative")
+
+    @property
+    def pool_size(self) -> int:
+        """The number of workers that `workers` stands for."""
+        return self.workers or os.cpu_count() or 1
+
+
+class SandboxError(Exception):
+    """The sandbox itself cannot work: it could not start, or its processes keep dying."""
+
+
+class SandboxUnavailableError(SandboxError):
+    """This machine does not grant the minimum of walls."""

@@ -1,0 +1,137 @@
+"""The modules that programs may import: copies that hold only what is pure, deterministic and leads nowhere else.
+
+A copy has no underscore names and no foreign modules, so `collections._sys` or `typing.sys` do not exist in it. Where a
+library function would look up attributes by strings, create classes from strings or evaluate strings, a checked one
+stands in its place (sandbox/library.py).
+"""
+
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
+from sandbox import library
+
+# "*" stands for every public name that is not a module; names behind "-" are left out.
+_EXPORTS = {
+    "__future__": "annotations division absolute_import generator_stop print_function unicode_literals",
+    "abc": "ABC abstractmethod",
+    "array": "array",
+    "ast": "literal_eval",
+    "base64": "b16decode b16encode b32decode b32encode b64decode b64encode urlsafe_b64decode urlsafe_b64encode",
+    "binascii": "*",
+    "bisect": "*",
+    "calendar": "isleap leapdays monthrange weekday monthcalendar month_name month_abbr day_name day_abbr timegm "
+    "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY",
+    "cmath": "*",
+    "collections": "ChainMap Counter OrderedDict UserDict UserList defaultdict deque",
+    "collections.abc": "*",
+    "contextlib": "AbstractContextManager ContextDecorator ExitStack closing contextmanager nullcontext suppress",
+    "copy": "copy deepcopy Error",
+    "dataclasses": "FrozenInstanceError InitVar KW_ONLY MISSING asdict astuple field fields is_dataclass replace",
+    "datetime": "MAXYEAR MINYEAR UTC date datetime time timedelta timezone tzinfo",
+    "decimal": "* -DefaultContext -BasicContext -ExtendedContext",
+    "difflib": "SequenceMatcher get_close_matches ndiff unified_diff",
+    "enum": "Enum Flag IntEnum IntFlag StrEnum auto unique",
+    "fractions": "Fraction",
+    "functools": "cache cached_property cmp_to_key lru_cache partial partialmethod reduce singledispatch total_ordering",
+    "hashlib": "blake2b blake2s md5 sha1 sha224 sha256 sha384 sha3_224 sha3_256 sha3_384 sha3_512 sha512",
+    "heapq": "*",
+    "io": "BytesIO StringIO",
+    "itertools": "*",
+    "json": "JSONDecodeError JSONDecoder JSONEncoder dumps loads",
+    "keyword": "iskeyword kwlist",
+    "math": "*",
+    "numbers": "Complex Integral Number Rational Real",
+    "operator": "* -attrgetter -methodcaller",
+    "pprint": "pformat",
+    "queue": "Empty Full LifoQueue PriorityQueue Queue",
+    "re": "A ASCII DOTALL I IGNORECASE M MULTILINE Match NOFLAG Pattern RegexFlag S U UNICODE VERBOSE X "
+    "compile error escape findall finditer fullmatch match search split sub subn",
+    "statistics": "* -NormalDist",
+    "string": "* -Formatter",
+    "struct": "Struct calcsize error iter_unpack pack unpack unpack_from",
+    "sys": "byteorder exit float_info getrecursionlimit getsizeof int_info intern maxsize maxunicode version_info",
+    "textwrap": "TextWrapper dedent fill indent shorten wrap",
+    "types": "MappingProxyType SimpleNamespace",
+    "typing": "AbstractSet Annotated Any AnyStr ByteString Callable ChainMap ClassVar Collection Concatenate Container "
+    "Counter DefaultDict Deque Dict Final FrozenSet Generator Generic Hashable ItemsView Iterable Iterator KeysView "
+    "List Literal LiteralString Mapping MappingView MutableMapping MutableSequence MutableSet NamedTuple Never NewType "
+    "NoReturn NotRequired Optional OrderedDict ParamSpec Protocol Required Reversible Self Sequence Set Sized "
+    "SupportsAbs SupportsFloat SupportsIndex SupportsInt SupportsRound Text Tuple Type TypeAlias TypeGuard TypeVar "
+    "TypedDict Union Unpack ValuesView assert_never cast final overload runtime_checkable",
+    "unicodedata": "*",
+    "zlib": "adler32 compress crc32 decompress",
+}
+# Modules that models import without using them. Any use of the name is refused, for the reason given.
+USELESS_MODULES = {
+    "os": "reaches the operating system",
+    "os.path": "reaches the file system",
+    "pathlib": "reaches the file system",
+    "random": "reads randomness",
+    "secrets": "reads randomness",
+    "uuid": "reads randomness",
+    "time": "reads the clock",
+    "timeit": "reads the clock",
+    "numpy": "is not in the sandbox",
+    "pandas": "is not in the sandbox",
+    "sympy": "is not in the sandbox",
+}
+
+
+def _public(module: ModuleType, spec: str) -> list[str]:
+    words = spec.split()
+    excluded = {word[1:] for word in words if word.startswith("-")}
+    names = [word for word in words if word[0] not in "-*"]
+    if "*" in words:
+        names += getattr(module, "__all__", dir(module))
+    return [n for n in names if n not in excluded and not n.startswith("_") and hasattr(module, n)]
+
+
+def _copy(name: str, spec: str) -> ModuleType:
+    module = sys.modules[name]
+    copy = ModuleType(name)
+    for attribute in _public(module, spec):
+        value: Any = getattr(module, attribute)
+        if not isinstance(value, ModuleType):
+            setattr(copy, attribute, value)
+    for attribute, value in library.REPLACEMENTS.get(name, {}).items():
+        setattr(copy, attribute, value)
+    return copy
+
+
+# What programs can import in this process. Empty until `load`.
+MODULES: dict[str, ModuleType] = {}
+_USELESS = {name: ModuleType(name) for name in USELESS_MODULES}
+
+
+def load() -> None:
+    """Fill MODULES, and change the library of this process so that it is safe to hand out (library.harden)."""
+    sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]  # OpenSSL would double the zygote's memory
+    for name in _EXPORTS:
+        importlib.import_module(name)
+    library.harden()
+    MODULES.update((name, _copy(name, spec)) for name, spec in _EXPORTS.items())
+    MODULES["collections"].abc = MODULES["collections.abc"]  # type: ignore[attr-defined]
+    _USELESS["os"].path = _USELESS["os.path"]  # type: ignore[attr-defined]
+
+
+def import_module(
+    name: str, globals: object = None, locals: object = None, fromlist: tuple[str, ...] = (), level: int = 0
+) -> ModuleType:
+    """What an import statement calls. The policy has seen the statement and knows the module."""
+    module = MODULES.get(name) or _USELESS.get(name)
+    if module is None or level:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    if fromlist:
+        return module if name in MODULES else _Anything(name)
+    top = name.partition(".")[0]
+    return MODULES.get(top) or _USELESS[top]
+
+
+class _Anything(ModuleType):
+    """A module from which any name can be imported; the policy has made sure that none is used."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)

@@ -1,0 +1,273 @@
+"""Wall 2: the small warmed process that forks a fresh child for each job.
+
+It is started by a fresh exec (never forked from the user's big process), imports everything that programs may import,
+gives up what it can (sandbox/isolation.py), and then does nothing but read a job, fork, wait, and report. It never looks
+into a job or a result. The child is killed by this process's clock, which hostile code cannot catch.
+
+Run as `python -c "from sandbox.zygote import main; main()" CONFIG` with a socket as standard input; sandbox/worker.py
+does that.
+"""
+
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from sandbox import child, guards, isolation, modules
+from sandbox.job import Wall
+from sandbox.protocol import EXITED, FRAME, KILLED, LINES_EXTRA, LINES_PER_OUTPUT, MAX_ORDER, ORDER, REPORT, TIMED_OUT
+
+_WARM_UP = """
+from collections import defaultdict
+class A:
+    def __init__(self, x): self._x = x; self.y = x
+    def g(self): return f"{self._x:>3}" + "{}".format(self.y)
+def f(xs, *rest, **options):
+    counts = defaultdict(int)
+    for i, x in enumerate(sorted(set(xs))):
+        counts[str(x)] += i
+    try:
+        return {k: [v, (A(v).g(),)] for k, v in counts.items() if v >= 0 and not rest}, sum(xs) / len(xs)
+    except (KeyError, ValueError) as error:
+        return None
+"""
+
+
+class _Zygote:
+    """One zygote and the only child that it has at a time."""
+
+    def __init__(self, settings: dict[str, object], socket: int) -> None:
+        self.socket = socket
+        walls = frozenset(Wall(name) for name in settings["walls"])  # type: ignore[attr-defined]
+        self.memory_bytes = int(settings["memory_mb"]) << 20  # type: ignore[call-overload]
+        output = int(settings["output_bytes"])  # type: ignore[call-overload]
+        nesting = int(settings["nesting"])  # type: ignore[call-overload]
+        self.limits = child.Limits(output, nesting, Wall.POLICY in walls)
+        self.channel = child.Channel(LINES_PER_OUTPUT * output + LINES_EXTRA)
+        self.wanted = walls
+        self.granted = frozenset({Wall.POLICY, Wall.PROCESS}) & walls
+        self.filter: Callable[[], None] | None = None
+        self.base = 0
+
+    # -- setting up ---------------------------------------------------------------------------------------------------
+
+    def isolate(self) -> None:
+        """Give up what this process can do without, before its first child. The PID namespace takes a fork."""
+        isolation.leave_root()
+        granted = isolation.enter_namespaces(self.wanted)
+        if Wall.PID in granted:
+            _become_init()
+        isolation.die_with_parent()
+        if Wall.MOUNT in granted and not isolation.empty_root():
+            granted -= {Wall.MOUNT}
+        self.granted |= granted
+        isolation.drop_capabilities()
+
+    def raise_walls(self) -> None:
+        """What is inherited by every child, and what every child will put up itself."""
+        if sys.platform == "linux":
+            isolation.forbid_new_privileges()
+        if Wall.SECCOMP in self.wanted:
+            self.filter = isolation.system_call_filter()
+        if Wall.RLIMITS in self.wanted:
+            isolation.limit_for_good()
+
+    def check(self) -> list[str]:
+        """Try the walls out in children; keep those that hold, and say which do not."""
+        notes = []
+        if Wall.RLIMITS in self.wanted:
+            if self._holds(_breaks_limits, filtered=False):
+                self.granted |= {Wall.RLIMITS}
+            else:
+                notes.append("limits on files and processes do not hold")
+            if not self._holds(_breaks_memory, filtered=False):
+                notes.append("the limit on memory does not hold on this system")
+        if self.filter is not None:
+            if self._holds(_breaks_filter, limited=False):
+                self.granted |= {Wall.SECCOMP}
+            else:
+                notes.append("the system call filter cannot be put up")
+                self.filter = None
+        return notes
+
+    def _holds(self, attempt: Callable[[int], bool], *, limited: bool = True, filtered: bool = True) -> bool:
+        """Whether the attempt fails in a child behind the named walls."""
+        pid = os.fork()
+        if pid == 0:
+            try:
+                if limited:
+                    isolation.limit_child(self.base + self.memory_bytes, 5)
+                if filtered and self.filter is not None:
+                    self.filter()
+                os._exit(1 if attempt(self.memory_bytes) else 0)
+            finally:
+                os._exit(2)
+        return os.waitpid(pid, 0)[1] == 0
+
+    def warm(self) -> None:
+        """Run a job here, so that what the first use of anything costs is paid once."""
+        body = {"program": _WARM_UP, "calls": ["[3, 1, 2]", "'ab', 1"], "expected": ["1", "2"], "repeats": 2}
+        limits = child.Limits(1 << 16, self.limits.nesting, policy=True)
+        child.run_job(json.dumps(body).encode(), self.channel, limits)
+        self.channel.used = 0
+        self.base = isolation.address_space()
+
+    # -- serving ------------------------------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Answer jobs until the other side is gone."""
+        gc.collect()
+        gc.freeze()
+        while (order := _read(self.socket)) is not None:
+            timeout_s, cpu_s = ORDER.unpack_from(order)
+            _write(self.socket, self.run(order[ORDER.size :], timeout_s, cpu_s))
+
+    def run(self, body: bytes, timeout_s: float, cpu_s: int) -> bytes:
+        """One job in one child: a report and the lines that the child left."""
+        self.channel.clear()
+        started = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            self._be_child(body, cpu_s)
+        timed_out = not _ended(pid, started + timeout_s)
+        if timed_out:
+            os.kill(pid, signal.SIGKILL)
+        _, status, usage = os.wait4(pid, 0)
+        if Wall.PID in self.granted:
+            _end_strays()
+        kind, code = (TIMED_OUT, 0) if timed_out else _how_ended(status)
+        seconds = time.monotonic() - started
+        return REPORT.pack(kind, code, seconds, usage.ru_utime + usage.ru_stime) + self.channel.read()
+
+    def _be_child(self, body: bytes, cpu_s: int) -> None:
+        try:
+            os.closerange(0, 64)
+            if Wall.RLIMITS in self.granted:
+                isolation.limit_child(self.base + self.memory_bytes, cpu_s)
+            if self.filter is not None:
+                self.filter()
+            child.run_job(body, self.channel, self.limits)
+        finally:
+            os._exit(0)
+
+
+def _become_init() -> None:
+    """Go on as the first process of the new PID namespace; the process that was waits for it and ends as it ended."""
+    pid = os.fork()
+    if pid:
+        os.closerange(0, 64)
+        os.waitpid(pid, 0)
+        os._exit(0)
+
+
+def _ended(pid: int, deadline: float) -> bool:
+    """Wait for the child until the deadline; whether it ended. It is left to be reaped."""
+    if hasattr(signal, "sigtimedwait"):
+        while (left := deadline - time.monotonic()) > 0:
+            if signal.sigtimedwait([signal.SIGCHLD], left) is None:
+                break
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                return True
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    pause = 0.0002
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(2 * pause, 0.005)
+    return True
+
+
+def _how_ended(status: int) -> tuple[bytes, int]:
+    if os.WIFSIGNALED(status):
+        return KILLED, os.WTERMSIG(status)
+    return EXITED, os.WEXITSTATUS(status)
+
+
+def _end_strays() -> None:
+    """Kill and reap whatever a child left behind in this PID namespace."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+        while True:
+            os.waitpid(-1, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
+
+
+def _breaks_limits(_: int) -> bool:
+    for attempt in (os.fork, os.pipe):
+        try:
+            attempt()
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _breaks_memory(limit: int) -> bool:
+    try:
+        bytearray(2 * limit)
+    except MemoryError:
+        return False
+    return True
+
+
+def _breaks_filter(_: int) -> bool:
+    for attempt in (os.getppid, os.fork, os.pipe):
+        try:
+            result = attempt()
+        except OSError:
+            continue
+        if attempt is not os.getppid or result != -1:
+            return True
+    return False
+
+
+def _read(socket: int) -> bytes | None:
+    """The next message, or None at the end."""
+    head = _read_exactly(socket, FRAME.size)
+    if head is None:
+        return None
+    (length,) = FRAME.unpack(head)
+    return _read_exactly(socket, length) if 0 <= length <= MAX_ORDER else None
+
+
+def _read_exactly(socket: int, length: int) -> bytes | None:
+    data = os.read(socket, length)
+    if len(data) == length:
+        return data
+    parts = [data]
+    while data and (length := length - len(data)):
+        data = os.read(socket, length)
+        parts.append(data)
+    return b"".join(parts) if data else None
+
+
+def _write(socket: int, message: bytes) -> None:
+    data = memoryview(FRAME.pack(len(message)) + message)
+    while data:
+        data = data[os.write(socket, data) :]
+
+
+def main() -> None:
+    """Set up by the JSON settings in the first argument, report the walls, and serve."""
+    settings = json.loads(sys.argv[1])
+    isolation.die_with_parent()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+    sys.setrecursionlimit(1000)
+    modules.load()
+    zygote = _Zygote(settings, os.dup(0))
+    zygote.warm()
+    guards.close_world()
+    zygote.isolate()
+    zygote.raise_walls()
+    notes = zygote.check()
+    os.closerange(0, 3)  # what goes wrong from here on goes wrong in silence: errors name files, and go nowhere
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    _write(zygote.socket, json.dumps({"walls": sorted(zygote.granted), "notes": notes, "memory_kb": memory}).encode())
+    zygote.serve()
