@@ -52,7 +52,7 @@ class Telemetry:
 
     def say(self, line: str, style: str = "") -> None:
         """One line to the console and, with the time, to log.txt."""
-        self.console.print(Text(line, style=style))
+        self.console.print(Text(line, style=style), soft_wrap=True)
         self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
         self._log.flush()
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from azr.buffer import TaskBuffer
 from azr.checkpoint import (
@@ -83,6 +84,7 @@ def train(config: Config, run: Run, resume: bool, open_engine: EngineOpener = op
     Raises UserError for what the user can mend, OSError where the disk is full.
     """
     materials = gather(config)
+    disable_progress_bar()  # transformers' own, which would cut through ours
     with hold(run), ExitStack() as stack:
         begin = _resume if resume else _start
         begin(run, config)
