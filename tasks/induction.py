@@ -28,7 +28,7 @@ def propose_prompt(style: Style, references: Sequence[Triplet], rng: random.Rand
 
 
 def parse_proposal(style: Style, text: str, references: Sequence[Triplet]) -> Proposal | Rejection:
-    """Reads inputs and a message from `answer_prefix + response`; the program is the first reference's. Never raises."""
+    """Reads inputs and a message from `answer_prefix + response`, for the first reference's program. Never raises."""
     found = style.grammar.inputs_and_message(text)
     if found is None:
         return validation.UNPARSABLE

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 _UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
-_BRANCHES = (
-    ast.If, ast.IfExp, ast.For, ast.While, ast.ExceptHandler, ast.comprehension, ast.match_case, ast.Assert,
-)  # fmt: skip
-_Functions = ast.FunctionDef | ast.Lambda
+_BRANCHES = ast.If | ast.IfExp | ast.For | ast.While | ast.ExceptHandler | ast.match_case | ast.Assert
+_STRING_METHODS = {name for name in dir(str) if not name.startswith("_")} - {"count", "index"}  # lists have these too
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,29 +180,7 @@ CONSTRUCTS: dict[str, Callable[[ast.AST], bool]] = {
     "set": _either(_is(ast.Set, ast.SetComp), _calls("set", "frozenset")),
     "sort": _calls("sorted", "sort"),
     "map or filter": _calls("map", "filter", "reduce"),
-    "string method": _calls(
-        "upper",
-        "lower",
-        "split",
-        "join",
-        "replace",
-        "strip",
-        "lstrip",
-        "rstrip",
-        "startswith",
-        "endswith",
-        "find",
-        "title",
-        "capitalize",
-        "swapcase",
-        "isdigit",
-        "isalpha",
-        "isalnum",
-        "isupper",
-        "islower",
-        "zfill",
-        "format",
-    ),  # fmt: skip
+    "string method": _calls(*_STRING_METHODS),
     "f-string": _is(ast.JoinedStr),
     "slice": _is(ast.Slice),
     "arithmetic": _is(ast.BinOp),

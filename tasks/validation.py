@@ -1,4 +1,4 @@
-"""What turns a proposal into a task, for all three types: the sandbox runs it, and says why not where it can't be one."""
+"""What turns a proposal into a task, for all three types: the sandbox runs it, or there is a reason why it can't be."""
 
 from sandbox import CallResult, CallStatus, JobResult, JobStatus, Sandbox
 from tasks.program import tidy

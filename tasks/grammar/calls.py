@@ -18,7 +18,7 @@ def arguments_of_call(text: str) -> str | None:
 
 
 def closing_bracket(text: str, start: int) -> int | None:
-    """Where the round bracket that was opened just before `start` closes; None if it doesn't or the nesting is wrong."""
+    """Where the round bracket opened just before `start` closes; None if it never does or the nesting is wrong."""
     expected = [")"]
     at = start
     while found := _MARK.search(text, at):

@@ -53,7 +53,7 @@ def program(text: str) -> str | None:
 
 def _last(text: str, tag: str) -> str | None:
     """What the last `<tag>` holds; None where there is none or it is never closed."""
-    before, opened, rest = text.rpartition(f"<{tag}>")
+    _, opened, rest = text.rpartition(f"<{tag}>")
     held, closed, _ = rest.partition(f"</{tag}>")
     return held if opened and closed else None
 
@@ -71,18 +71,21 @@ def _argument_list(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text without a fence around it, without prose around a fence, and without a common margin."""
+    """The text without prose and a fence around it and without a common margin; of several fenced blocks the last.
+
+    A fence counts at the margin alone: an indented one belongs to the program, in a docstring say.
+    """
     lines = textwrap.dedent(text).strip().split("\n")
-    fences = [i for i, line in enumerate(lines) if line.lstrip().startswith(_FENCE)]
+    fences = [i for i, line in enumerate(lines) if line.startswith(_FENCE)]
     if not fences:
         return _without_backticks("\n".join(lines)).strip()
-    if len(fences) == 1:
-        first, last = (fences[0], len(lines)) if fences[0] == 0 else (-1, fences[0])
-    elif fences[0] == 0 and fences[-1] == len(lines) - 1:
-        first, last = fences[0], fences[-1]  # fences in between belong to the program, in a docstring say
+    if len(fences) % 2 == 0:
+        first, last = fences[-2] + 1, fences[-1]
+    elif len(fences) == 1 and fences[0] == len(lines) - 1:
+        first, last = 0, fences[0]  # closed and never opened
     else:
-        first, last = fences[-2], fences[-1]
-    return textwrap.dedent("\n".join(lines[first + 1 : last])).strip()
+        first, last = fences[-1] + 1, len(lines)  # opened and never closed
+    return textwrap.dedent("\n".join(lines[first:last])).strip()
 
 
 def _without_backticks(text: str) -> str:

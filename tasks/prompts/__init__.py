@@ -8,9 +8,9 @@ A style is a folder with `style.toml` and one text file a template. The settings
     [stop]     template name -> strings that end a response
 
 A template's `$name` is replaced (see TEMPLATES for the names each may use). The text from `$answer` on is both the
-end of the prompt and the beginning of the answer. Optional files: examples.txt, functions to show in place of $examples,
-set apart by lines of "---"; hints.txt, a line each, one of which is drawn for $hint; plain.txt, a frame around a prompt
-for models without a chat template.
+end of the prompt and the beginning of the answer. Optional files: examples.txt, functions to show in place of
+$examples, set apart by lines of "---"; hints.txt, a line each, one of which is drawn for $hint; plain.txt, a frame
+around a prompt for models without a chat template.
 """
 
 import random
@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from tasks.grammar import GRAMMARS, Grammar
 from tasks.triplet import Prompt, Triplet
@@ -104,29 +105,39 @@ def load_style(name_or_path: str | Path) -> Style:
         for name, names in _OPTIONAL.items()
         if (folder / f"{name}.txt").is_file()
     }
-    examples = tuple(block.strip("\n") for block in re.split(r"(?m)^---$", _optional(folder / "examples.txt")))
-    examples = tuple(block for block in examples if block)
-    if settings.get("examples", 0) > len(examples):
-        raise StyleError(f"{folder / 'style.toml'}: examples = {settings['examples']}, but there are {len(examples)}")
+    blocks = re.split(r"(?m)^---$", _optional(folder / "examples.txt"))
+    examples = tuple(block.strip("\n") for block in blocks if block.strip())
+    if not 0 <= settings["examples"] <= len(examples):
+        raise StyleError(f"{folder}: examples = {settings['examples']}, but examples.txt has {len(examples)}")
     return Style(
         name=folder.name,
         chat=settings["chat"],
         grammar=GRAMMARS[settings["grammar"]],
         templates=templates,
-        stop={name: tuple(strings) for name, strings in settings.get("stop", {}).items()},
+        stop={name: tuple(strings) for name, strings in settings["stop"].items()},
         examples=examples,
-        examples_shown=settings.get("examples", 0),
+        examples_shown=settings["examples"],
         hints=tuple(_optional(folder / "hints.txt").splitlines()),
     )
 
 
-def _settings(path: Path) -> dict:
+def _settings(path: Path) -> dict[str, Any]:
+    """style.toml, with every setting there and of the right type."""
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings: dict[str, Any] = {"examples": 0, "stop": {}} | tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StyleError(f"{path}: {error}") from error
     if settings.get("grammar") not in GRAMMARS or not isinstance(settings.get("chat"), bool):
         raise StyleError(f"{path}: needs grammar (one of {', '.join(GRAMMARS)}) and chat (true or false)")
+    if type(settings["examples"]) is not int:
+        raise StyleError(f"{path}: examples is a number")
+    if unknown := settings.keys() - {"grammar", "chat", "examples", "stop"}:
+        raise StyleError(f"{path}: {min(unknown)} is no setting of a style")
+    for name, strings in settings["stop"].items():
+        if name not in TEMPLATES.keys() | _OPTIONAL.keys():
+            raise StyleError(f"{path}: [stop] names {name}, which is no template")
+        if not isinstance(strings, list) or not all(isinstance(string, str) and string for string in strings):
+            raise StyleError(f"{path}: [stop] {name} is a list of strings, none of them empty")
     return settings
 
 
