@@ -60,14 +60,18 @@ def policy_loss(
     predictors are worked on at once. Log-probabilities are those of softmax(logits / temperature). Entropies are in
     nats, one a predictor.
     """
-    loss, logprobs, entropies = _ChunkedPolicyLoss.apply(hidden, head, batch, objective, chunk)
-    return loss, logprobs, entropies
+    return _ChunkedPolicyLoss.apply(_tempered(hidden, batch), head, batch, objective, chunk)
 
 
 @torch.no_grad()
 def token_logprobs(hidden: Tensor, head: Tensor, batch: PackedBatch, chunk: int) -> Tensor:
     """Log-probabilities [E] of the response tokens; arguments as in `policy_loss`."""
-    return torch.cat([part.logprobs for part in _chunks(hidden, head, batch, chunk)])
+    return torch.cat([part.logprobs for part in _chunks(_tempered(hidden, batch), head, batch, chunk)])
+
+
+def _tempered(hidden: Tensor, batch: PackedBatch) -> Tensor:
+    """Hidden states whose logits are those of `hidden` over the temperature: H divisions a row in place of V."""
+    return hidden / batch.temperatures[:, None].to(hidden.dtype)
 
 
 @dataclass(frozen=True)
@@ -76,28 +80,28 @@ class _Chunk:
 
     predictors: slice
     tokens: slice
-    scaled_logits: Tensor  # [p, V] fp32, divided by the temperature
-    normaliser: Tensor  # [p, 1] fp32, logsumexp of them
+    logits: Tensor  # [p, V] fp32, the largest of each row taken off, so that exponentials and sums keep their precision
+    exponentials: Tensor  # [p, V] of these
+    totals: Tensor  # [p] sums of those
     predictor_of: Tensor  # [e], counted from the chunk's first predictor
     targets: Tensor  # [e]
-    temperatures: Tensor  # [p, 1]
     logprobs: Tensor  # [e] fp32
 
 
 def _chunks(hidden: Tensor, head: Tensor, batch: PackedBatch, size: int) -> Iterator[_Chunk]:
-    edges = torch.arange(0, len(hidden), size, device=hidden.device)
-    token_edges = [*torch.searchsorted(batch.predictor_of, edges).tolist(), len(batch.targets)]
-    for number, first in enumerate(edges.tolist()):
+    firsts = torch.arange(0, len(hidden), size, device=hidden.device)
+    token_edges = [*torch.searchsorted(batch.predictor_of, firsts).tolist(), len(batch.targets)]
+    for number, first in enumerate(firsts.tolist()):
         predictors = slice(first, min(first + size, len(hidden)))
         tokens = slice(token_edges[number], token_edges[number + 1])
-        temperatures = batch.temperatures[predictors, None]
         logits = (hidden[predictors] @ head.t()).float()
-        logits /= temperatures
-        normaliser = torch.logsumexp(logits, dim=-1, keepdim=True)
+        logits -= logits.amax(dim=-1, keepdim=True)
+        exponentials = torch.exp(logits)
+        totals = exponentials.sum(dim=-1)
         predictor_of = batch.predictor_of[tokens] - first
         targets = batch.targets[tokens]
-        logprobs = logits[predictor_of, targets] - normaliser[predictor_of, 0]
-        yield _Chunk(predictors, tokens, logits, normaliser, predictor_of, targets, temperatures, logprobs)
+        logprobs = logits[predictor_of, targets] - totals.log()[predictor_of]
+        yield _Chunk(predictors, tokens, logits, exponentials, totals, predictor_of, targets, logprobs)
 
 
 class _ChunkedPolicyLoss(torch.autograd.Function):
@@ -108,27 +112,17 @@ class _ChunkedPolicyLoss(torch.autograd.Function):
         ctx: Any, hidden: Tensor, head: Tensor, batch: PackedBatch, objective: Objective, chunk: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         loss = torch.zeros((), device=hidden.device)
-        entropies = []
-        logprobs = []
+        logprobs, entropies = [], []
         grad_hidden = torch.empty_like(hidden)
         # In fp32 even for bf16 weights: many small chunks are added up.
         grad_head = torch.zeros_like(head, dtype=torch.float32) if ctx.needs_input_grad[1] else None
         for part in _chunks(hidden, head, batch, chunk):
+            part_loss, by_logprob = _loss_and_gradient(objective, part)
+            loss += part_loss
             logprobs.append(part.logprobs)
-            with torch.enable_grad():
-                leaf = part.logprobs.detach().requires_grad_()
-                part_loss = objective.loss(leaf, part.tokens)
-            (by_logprob,) = torch.autograd.grad(part_loss, leaf)
-            loss += part_loss.detach()
+            entropies.append(part.totals.log() - torch.linalg.vecdot(part.exponentials, part.logits) / part.totals)
 
-            # ∂ log p(target) / ∂ logit = [target] - softmax, summed over a predictor's tokens, over the temperature.
-            probabilities = torch.exp(part.scaled_logits - part.normaliser)
-            entropies.append(part.normaliser[:, 0] - torch.linalg.vecdot(probabilities, part.scaled_logits))
-            by_predictor = torch.zeros_like(part.normaliser[:, 0]).index_add_(0, part.predictor_of, by_logprob)
-            grad_logits = probabilities.mul_(-by_predictor[:, None])
-            grad_logits.index_put_((part.predictor_of, part.targets), by_logprob, accumulate=True)
-            grad_logits /= part.temperatures
-            grad_logits = grad_logits.to(head.dtype)
+            grad_logits = _logit_gradient(part, by_logprob).to(head.dtype)
             torch.mm(grad_logits, head, out=grad_hidden[part.predictors])
             if grad_head is not None:
                 _add_product(grad_head, grad_logits.t(), hidden[part.predictors])
@@ -142,6 +136,24 @@ class _ChunkedPolicyLoss(torch.autograd.Function):
         grad_hidden, grad_head = ctx.saved_tensors
         by_head = None if grad_head is None else (grad_head * grad_loss).to(grad_hidden.dtype)
         return grad_hidden * grad_loss.to(grad_hidden.dtype), by_head, None, None, None
+
+
+def _loss_and_gradient(objective: Objective, part: _Chunk) -> tuple[Tensor, Tensor]:
+    """The chunk's loss and its derivatives [e] by the log-probabilities."""
+    with torch.enable_grad():
+        logprobs = part.logprobs.detach().requires_grad_()
+        loss = objective.loss(logprobs, part.tokens)
+    return loss.detach(), torch.autograd.grad(loss, logprobs)[0]
+
+
+def _logit_gradient(part: _Chunk, by_logprob: Tensor) -> Tensor:
+    """Derivatives [p, V] by the logits, in the memory of the chunk's exponentials.
+
+    ∂ log p(target) / ∂ logits = one_hot(target) - softmax, summed over the tokens that a predictor foretells.
+    """
+    by_predictor = torch.zeros_like(part.totals).index_add_(0, part.predictor_of, by_logprob)
+    gradient = part.exponentials.mul_((-by_predictor / part.totals)[:, None])
+    return gradient.index_put_((part.predictor_of, part.targets), by_logprob, accumulate=True)
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
