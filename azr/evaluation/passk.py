@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 def pass_at_k(n: int, c: int, k: int) -> float:
     """The estimate for one problem with `c` of `n` samples right, 1 ≤ k ≤ n.
 
-    The quotient of binomials is the product over i = n−c+1 … n of (1 − k/i): no factor leaves [0, 1], so nothing overflows.
+    The quotient of binomials is the product over i = n−c+1 … n of (1 − k/i): every factor is in [0, 1].
     """
     if not (0 <= c <= n and 1 <= k <= n):
         raise ValueError(f"pass@k needs 0 <= c <= n and 1 <= k <= n, got n={n}, c={c}, k={k}")

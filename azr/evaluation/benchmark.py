@@ -1,0 +1,69 @@
+"""What a benchmark is: where its problems are, how each is asked, and how an answer is judged.
+
+A benchmark is declared in one small file of azr/evaluation/benchmarks (docs/evaluation.md shows how to add one).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from azr.evaluation.judging.check import Check
+from tasks.triplet import Prompt
+
+Row = Mapping[str, Any]
+
+
+class Area(StrEnum):
+    """Which average of the paper's table 1 a benchmark belongs to."""
+
+    CODE = "code"
+    MATH = "math"
+    REASONING = "reasoning"  # not in the table: what self-play trains directly
+
+
+class PromptForm(StrEnum):
+    """The two ways of asking: a chat with room to think, or a text that the answer continues."""
+
+    REASONING = "reasoning"
+    COMPLETION = "completion"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem: its id in sample files, what the model is asked in each form, and how the answer is judged."""
+
+    task_id: str
+    prompts: Mapping[PromptForm, Prompt]
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A data set on the Hugging Face hub, as `datasets.load_dataset` takes it.
+
+    `files` are read as JSON lines from the data set's repository, for one that has only a loading script.
+    """
+
+    path: str
+    name: str | None = None
+    split: str = "test"
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A declaration.
+
+    `files` are the places, relative to a data folder, where its JSON lines (.jsonl or .jsonl.gz) may lie; each is a
+    glob pattern and the first that matches wins. `problem` makes a problem from row number i. `size` is the number of
+    problems in the full set, against which a cut file shows.
+    """
+
+    name: str
+    title: str
+    area: Area
+    size: int
+    files: tuple[str, ...]
+    hub: HubSource
+    problem: Callable[[int, Row], Problem]

@@ -1,0 +1,20 @@
+"""MATH-500: the subset of MATH (Hendrycks et al. 2021, arXiv 2103.03874) that Lightman et al. 2023 tested on."""
+
+from azr.evaluation.benchmark import Area, Benchmark, HubSource, Problem, Row
+from azr.evaluation.judging.math_answer import MathAnswer
+from azr.evaluation.prompts import math_question
+
+
+def _problem(_: int, row: Row) -> Problem:
+    return Problem(row["unique_id"], math_question(row["problem"]), MathAnswer(row["answer"]))
+
+
+MATH500 = Benchmark(
+    name="math500",
+    title="MATH-500",
+    area=Area.MATH,
+    size=500,
+    files=("math/math500/test.jsonl",),
+    hub=HubSource("HuggingFaceH4/MATH-500"),
+    problem=_problem,
+)

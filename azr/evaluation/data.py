@@ -1,0 +1,116 @@
+"""Finds and reads a benchmark's rows: a file, a folder of data, or the Hugging Face hub."""
+
+import gzip
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from azr.errors import UserError
+from azr.evaluation.benchmark import Benchmark, Problem, Row
+
+FOLDER_VARIABLE = "AZR_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlaces:
+    """Where a person said the data lies: files for one benchmark, and folders laid out as docs/evaluation.md says."""
+
+    named: tuple[tuple[str, Path], ...] = ()
+    folders: tuple[Path, ...] = ()
+
+    def files(self, benchmark: Benchmark) -> tuple[Path, ...]:
+        """The benchmark's files, in order; none where no place has them."""
+        for name, path in self.named:
+            if name == benchmark.name:
+                return (path,)
+        for folder in self.folders:
+            for pattern in benchmark.files:
+                if found := tuple(sorted(folder.glob(pattern))):
+                    return found
+        return ()
+
+
+def data_places(options: Sequence[str], benchmarks: Sequence[str]) -> DataPlaces:
+    """Reads `--data` options: FOLDER, NAME=FILE, or a bare FILE where one benchmark alone is asked for.
+
+    The folder that AZR_DATA names is searched last. Raises UserError on a place that is not there.
+    """
+    named: list[tuple[str, Path]] = []
+    folders: list[Path] = []
+    for option in options:
+        head, sign, tail = option.partition("=")
+        name, path = (head, Path(tail)) if sign else ("", Path(option))
+        if not path.exists():
+            raise UserError(f"--data {option}: there is no file or folder {path}")
+        if path.is_dir() and not name:
+            folders.append(path)
+        elif name:
+            if name not in benchmarks:
+                raise UserError(
+                    f"--data {option}: {name} is not among the benchmarks asked for ({', '.join(benchmarks)})"
+                )
+            named.append((name, path))
+        elif len(benchmarks) == 1:
+            named.append((benchmarks[0], path))
+        else:
+            raise UserError(
+                f"--data {option}: say which benchmark the file is for, as in --data {benchmarks[0]}={path}"
+            )
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        folders.append(Path(folder))
+    return DataPlaces(tuple(named), tuple(folders))
+
+
+def load_problems(benchmark: Benchmark, places: DataPlaces, limit: int | None = None) -> list[Problem]:
+    """The first `limit` problems, or all. Raises UserError where the data can't be had or a row lacks a field."""
+    files = places.files(benchmark)
+    rows = _file_rows(files) if files else _hub_rows(benchmark)
+    problems: list[Problem] = []
+    for index, row in enumerate(rows):
+        if limit is not None and index >= limit:
+            break
+        try:
+            problems.append(benchmark.problem(index, row))
+        except (KeyError, TypeError, ValueError) as error:
+            where = files[0] if files else benchmark.hub.path
+            raise UserError(f"{where}: row {index + 1} is not one of {benchmark.title}: {error!r}") from error
+    if not problems:
+        raise UserError(f"{benchmark.title}: no problems in {', '.join(map(str, files)) or benchmark.hub.path}")
+    return problems
+
+
+def _file_rows(files: Sequence[Path]) -> Iterator[Row]:
+    for file in files:
+        opener = gzip.open if file.suffix == ".gz" else open
+        with opener(file, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    try:
+                        yield json.loads(line)
+                    except json.JSONDecodeError as error:
+                        raise UserError(f"{file}, line {number}: not JSON ({error})") from error
+
+
+def _hub_rows(benchmark: Benchmark) -> Iterator[Row]:
+    hub = benchmark.hub
+    missing = (
+        f"{benchmark.title}: no file found. Give it with --data {benchmark.name}=FILE, or with --data FOLDER where the "
+        f"folder has {' or '.join(benchmark.files)} (or name the folder in {FOLDER_VARIABLE})"
+    )
+    try:
+        import datasets
+    except ImportError as error:
+        raise UserError(f"{missing}; to read {hub.path} from the hub, install azr[hub]") from error
+    options: dict[str, Any] = {"split": hub.split}
+    if hub.files:
+        path, options["data_files"] = "json", {hub.split: [f"hf://datasets/{hub.path}/{file}" for file in hub.files]}
+    else:
+        path, options["name"] = hub.path, hub.name
+    try:
+        yield from datasets.load_dataset(path, **options)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{missing}; the hub could not be read: {reason}") from error

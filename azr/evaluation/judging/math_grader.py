@@ -1,0 +1,100 @@
+"""Grades mathematical answers in a process of its own, which is killed and started anew when an answer makes it hang.
+
+The process reads one JSON array a line, [reference, answer, unit], and answers each with true or false.
+"""
+
+import json
+import logging
+import resource
+import select
+import subprocess
+import sys
+import threading
+from types import TracebackType
+from typing import Self
+
+TIMEOUT_S = 10.0
+START_S = 60.0  # sympy alone takes seconds to import on a busy machine
+MEMORY_BYTES = 4 << 30
+LONGEST_ANSWER = 2000  # characters; no reference comes near
+
+
+class MathGrader:
+    """A context manager, thread safe. The process starts with the first answer that needs it."""
+
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str, str | None], bool] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def equal(self, reference: str, answer: str, unit: str | None = None) -> bool:
+        """As `math_equal.equal_answers`; False also where grading ran out of time or memory."""
+        if len(answer) > LONGEST_ANSWER:
+            return False
+        question = (reference, answer, unit)
+        with self._lock:
+            if question not in self._known:
+                self._known[question] = self._ask(question)
+            return self._known[question]
+
+    def _ask(self, question: tuple[str, str, str | None]) -> bool:
+        if self._process is None:
+            self._process = _start()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(question) + "\n")
+            self._process.stdin.flush()
+            ready, _, _ = select.select([self._process.stdout], [], [], self._timeout_s)
+            line = self._process.stdout.readline() if ready else ""
+        except BrokenPipeError:
+            line = ""
+        if not line:  # it hangs, or died of the answer
+            self._stop()
+            return False
+        return bool(json.loads(line))
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+def _start() -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], START_S)
+    if not ready or process.stdout.readline() != "ready\n":
+        process.kill()
+        raise RuntimeError("the math grader did not start; python -m azr.evaluation.judging.math_grader shows why")
+    return process
+
+
+def _serve() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    logging.disable(logging.WARNING)  # math-verify warns at each call that its timeouts are off
+    from azr.evaluation.judging.math_equal import equal_answers
+
+    print("ready", flush=True)
+    for line in sys.stdin:
+        try:
+            verdict = equal_answers(*json.loads(line))
+        except Exception:  # sympy raises anything on such text; whatever it is, the answer is not right
+            verdict = False
+        print(json.dumps(verdict), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,122 @@
+"""From samples to a score: judges them side by side, counts, and estimates pass@k."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+from azr.evaluation.benchmark import Problem
+from azr.evaluation.judging.check import Judgement, Tools
+from azr.evaluation.passk import bootstrap_interval, per_problem
+from azr.evaluation.samples import Sample, SampleFile, by_task
+from tasks.triplet import Verdict
+
+OnJudged = Callable[[Problem, Sequence[str], Sequence[Judgement]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PassAtK:
+    """An estimate of pass@k and its 95 % bootstrap interval over problems, all in 0…1."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A benchmark's score. `counts` is (samples, right ones) of every task that has a sample."""
+
+    benchmark: str
+    n_tasks: int
+    counts: Mapping[str, tuple[int, int]]
+    pass_at: Mapping[int, PassAtK]
+    unanswered: tuple[str, ...]
+
+    @property
+    def percent(self) -> float:
+        """pass@1 in per cent: the table's figure."""
+        return 100.0 * self.pass_at[1].value
+
+    def as_json(self) -> dict[str, Any]:
+        """The form that `azr eval score --json` prints (design: fixed names)."""
+        return {
+            "benchmark": self.benchmark,
+            "n_tasks": self.n_tasks,
+            "pass@k": {str(k): estimate.value for k, estimate in self.pass_at.items()},
+            "interval": {str(k): [estimate.low, estimate.high] for k, estimate in self.pass_at.items()},
+            "per_task": {task_id: list(counts) for task_id, counts in self.counts.items()},
+            "unanswered": list(self.unanswered),
+        }
+
+
+def judge_all(
+    problems: Sequence[Problem], completions: Mapping[str, Sequence[str]], tools: Tools, on_judged: OnJudged
+) -> None:
+    """Judges the completions of every problem that has some, several problems at a time.
+
+    `on_judged` is called in the calling thread, in the order in which problems are finished.
+    """
+    with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as threads:
+        waiting = {
+            threads.submit(problem.check.judge, tools, completions[problem.task_id]): problem
+            for problem in problems
+            if completions.get(problem.task_id)
+        }
+        try:
+            for future in as_completed(waiting):
+                problem = waiting[future]
+                on_judged(problem, completions[problem.task_id], future.result())
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+def score_samples(
+    benchmark: str,
+    problems: Sequence[Problem],
+    file: SampleFile,
+    ks: Sequence[int],
+    tools: Tools,
+    on_judged: OnJudged = lambda *_: None,
+) -> Score:
+    """Judges every sample of a file anew (a verdict that it claims counts for nothing) and scores it."""
+    groups = by_task(file.samples)
+    counts: dict[str, tuple[int, int]] = {}
+
+    def count(problem: Problem, completions: Sequence[str], judgements: Sequence[Judgement]) -> None:
+        right = sum(judgement.verdict is Verdict.RIGHT for judgement in judgements)
+        counts[problem.task_id] = (len(judgements), right)
+        on_judged(problem, completions, judgements)
+
+    completions = {task_id: [sample.completion for sample in samples] for task_id, samples in groups.items()}
+    judge_all(problems, completions, tools, count)
+    return score_counts(benchmark, problems, counts, ks)
+
+
+def score_judged(benchmark: str, problems: Sequence[Problem], samples: Sequence[Sample], ks: Sequence[int]) -> Score:
+    """Scores samples by the verdicts that we gave them before."""
+    counts = {
+        task_id: (len(group), sum(sample.verdict is Verdict.RIGHT for sample in group))
+        for task_id, group in by_task(samples).items()
+    }
+    return score_counts(benchmark, problems, counts, ks)
+
+
+def score_counts(
+    benchmark: str, problems: Sequence[Problem], counts: Mapping[str, tuple[int, int]], ks: Sequence[int]
+) -> Score:
+    """pass@k over all problems; one without a sample counts as failed, and is listed.
+
+    A k is left out where some problem that was answered has fewer than k samples.
+    """
+    answered = {problem.task_id: counts[problem.task_id] for problem in problems if problem.task_id in counts}
+    unanswered = tuple(problem.task_id for problem in problems if problem.task_id not in counts)
+    fewest = min((n for n, _ in answered.values()), default=0)
+    pass_at: dict[int, PassAtK] = {}
+    for k in sorted(set(ks)):
+        if k <= fewest or (k == 1 and not answered):
+            values = per_problem([answered.get(problem.task_id, (k, 0)) for problem in problems], k)
+            pass_at[k] = PassAtK(float(values.mean()), *bootstrap_interval(values))
+    return Score(benchmark, len(problems), answered, pass_at, unanswered)
