@@ -1,7 +1,7 @@
 """`python -m sandbox < jobs.jsonl > results.jsonl`: the sandbox for any language's user.
 
-One JSON object a line in and out, answered in order, each answer written as soon as those before it are. docs/sandbox.md
-describes the fields. `--check` says which walls this machine grants.
+One JSON object a line in and out, answered in order, each answer written as soon as those before it are.
+docs/sandbox.md describes the fields. `--check` says which walls this machine grants.
 """
 
 import argparse

@@ -11,6 +11,7 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from mmap import mmap
 from types import CodeType
 from typing import Any
@@ -107,7 +108,7 @@ class _Run:
     def run(self) -> dict[str, Any]:
         if self.program is None:
             for index, text in enumerate(self.calls):
-                self._record(index, lambda text=text: literal(text, nesting=self.limits.nesting), 1)
+                self._record(index, partial(literal, text, nesting=self.limits.nesting), 1)
             return {"job": JobStatus.OK}
         code = self._compile_program(self.program)
         if not self.calls:

@@ -182,7 +182,7 @@ class Sandbox:
         ]
 
     def values_equal(self, values: Sequence[str], expected: Sequence[str]) -> list[bool]:
-        """For each pair of texts, whether they write down equal values. Texts that are no plain-data literal never do."""
+        """For each pair of texts, whether they write down equal values. Text that is no literal never does."""
         return [call is not None and call.equal is True for call in self._each(None, values, expected)]
 
     def reproduces(self, program: str, pairs: Sequence[tuple[str, str]]) -> bool:

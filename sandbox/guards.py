@@ -5,6 +5,8 @@ A guard is only met where the name of an attribute did not settle the matter at 
 
 import abc
 import builtins
+import datetime
+import importlib
 import string
 import types
 from collections.abc import Callable, Iterator
@@ -12,13 +14,14 @@ from functools import partial
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
-from sandbox.names import NAME_LISTS, NameKind, attribute_kind, is_field, is_variable, store_kind
+from sandbox.names import NAME_LISTS, NameKind, attribute_kind, is_field, is_variable, store_kind, words
 
 MAX_RECURSION = 20_000  # frames; the child's stack is 8 MiB or what the machine grants
 EVAL_NESTING = 100  # levels of an expression given to eval
 _MISSING = object()
 _METHODS = (BuiltinFunctionType, types.MethodDescriptorType, types.ClassMethodDescriptorType)
 _parse_format = string.Formatter().parse
+_split_field: Any = importlib.import_module("_string").formatter_field_name_split  # as string.Formatter has it
 
 
 class PolicyError(Exception):
@@ -45,7 +48,8 @@ class _Foreign:
         found: set[type] = {object, type}
         pending: list[type] = [object]
         while pending:
-            for cls in type.__subclasses__(pending.pop()):
+            subclasses: list[type] = type.__subclasses__(pending.pop())
+            for cls in subclasses:
                 if cls not in found:
                     found.add(cls)
                     pending.append(cls)
@@ -104,15 +108,9 @@ def get_guarded(ob: Any, name: str) -> Any:
         if name in ("format", "format_map"):
             if issubclass(kind, str):
                 return _formatter(value, name)
-        elif kind.__module__ == "datetime" or issubclass(kind, _date_types()):
+        elif issubclass(kind, datetime.date):
             raise PolicyError(f"{name}() reads the clock")
     return value
-
-
-def _date_types() -> tuple[type, ...]:
-    import datetime
-
-    return (datetime.date,)
 
 
 def _formatter(method: Any, name: str) -> Callable[..., str]:
@@ -143,14 +141,12 @@ def _check_template(template: str, depth: int) -> None:
 
 def _field_attributes(field: str) -> Iterator[str]:
     """The attributes that a replacement field walks, as str.format splits it: a.b[c].d gives b and d."""
-    import _string
-
-    _, rest = _string.formatter_field_name_split(field)
-    return (str(name) for is_attribute, name in rest if is_attribute)
+    _, rest = _split_field(field)
+    return (name for is_attribute, name in rest if is_attribute)
 
 
 def writable(ob: Any) -> Any:
-    """The object of `ob.name = value` and `del ob.name`. Foreign classes, modules and most foreign objects stay as is."""
+    """The object of `ob.name = value` and `del ob.name`: not foreign classes or modules, nor most foreign objects."""
     cls = ob if isinstance(ob, type) else type(ob)
     if cls in _foreign.classes and (cls is ob or cls not in _foreign.writable):
         raise PolicyError(f"the attributes of {shown_type(ob)} objects are not the program's to set")
@@ -182,9 +178,13 @@ def attribute_setter(ob: Any) -> Callable[..., None]:
     if ob is object:
         return lambda target, name, value: object.__setattr__(_storable(target, name), name, value)
     if type(ob) is super:
-        target = ob.__self__
-        return lambda name, value: (_storable(target, name), ob.__setattr__(name, value))[1]
+        return partial(_set_through_super, ob)
     return lambda name, value: set_attribute(ob, name, value)
+
+
+def _set_through_super(ob: Any, name: str, value: Any) -> None:
+    _storable(ob.__self__, name)
+    ob.__setattr__(name, value)
 
 
 def _storable(ob: Any, name: str) -> Any:
@@ -313,12 +313,12 @@ class TypeStandIn(metaclass=_TypeStandInMeta):
 TypeStandIn.__name__ = TypeStandIn.__qualname__ = "type"
 TypeStandIn.__module__ = "builtins"
 
-_PASSED = (
-    "abs all any ascii bin bool bytearray bytes callable chr classmethod complex delattr dict divmod enumerate filter float "
+_PASSED = words(
+    "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate filter float "
     "format frozenset hasattr hash hex id int isinstance issubclass iter len list map max min next object oct ord pow "
     "property range repr reversed round set slice sorted staticmethod str sum super tuple zip NotImplemented Ellipsis "
     "None True False __build_class__ __debug__"
-).split()
+)
 
 
 def make_builtins(import_module: Callable[..., Any], evaluate: Callable[..., Any]) -> dict[str, Any]:

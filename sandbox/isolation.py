@@ -52,7 +52,7 @@ def die_with_parent() -> None:
 
 
 def leave_root() -> None:
-    """Give up root for nobody: limits on processes do not bind root, and root in a user namespace stays root outside."""
+    """Give up root for nobody: limits on processes do not bind root, nor does a user namespace change who it is."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)

@@ -47,9 +47,10 @@ MINIMUM = frozenset({Wall.POLICY, Wall.PROCESS, Wall.RLIMITS})
 class Job:
     """A program and calls of its function f, or, where `program` is None, values.
 
-    `calls[i]` is an argument list as source text: the call is f(<calls[i]>), each in a freshly loaded program with fresh
-    arguments. Without a program each call is the text of a value (sandbox/literals.py). `expected[i]` is the text of the
-    value that call i is compared with. `repeats` runs must give the same value. `timeout_s` overrides the config's.
+    `calls[i]` is an argument list as source text: the call is f(<calls[i]>), each in a freshly loaded program with
+    fresh arguments. Without a program each call is the text of a value (sandbox/literals.py). `expected[i]` is the text
+    of the value that call i is compared with. `repeats` runs must give the same value. `timeout_s` overrides the
+    config's.
     """
 
     program: str | None
@@ -77,7 +78,7 @@ class CallResult:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """`calls` holds the calls that finished: all of them where the status is ok. `seconds` is the child's wall clock."""
+    """`calls` holds the calls that finished, all where the status is ok. `seconds` is the child's wall clock."""
 
     status: JobStatus
     calls: tuple[CallResult, ...] = ()

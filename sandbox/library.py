@@ -13,6 +13,7 @@ import dataclasses
 import sys
 import typing
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any
 
 from sandbox import guards
@@ -63,7 +64,7 @@ def methodcaller(name: str, /, *args: Any, **keywords: Any) -> Callable[[Any], A
 
 def update_wrapper(wrapper: Any, wrapped: Any) -> Any:
     """functools.update_wrapper without the choice of attributes, which would copy any attribute anywhere."""
-    if type(wrapper) is guards.FunctionType and type(wrapped) is guards.FunctionType:
+    if type(wrapper) is FunctionType and type(wrapped) is FunctionType:
         wrapper.__name__, wrapper.__qualname__, wrapper.__doc__ = (
             wrapped.__name__,
             wrapped.__qualname__,
@@ -143,8 +144,8 @@ def _refuse_subclass(cls: type, **_: Any) -> None:
 
 def harden() -> None:
     """Change the library in this process. A program that reaches these through other library code meets them too."""
-    abc.ABCMeta.register = _refuse_register  # type: ignore[assignment, method-assign]
-    collections.namedtuple = namedtuple  # type: ignore[assignment, misc]
+    abc.ABCMeta.register = _refuse_register  # type: ignore[method-assign]
+    collections.namedtuple = namedtuple
     copy._reconstruct = _checked_reconstruct  # type: ignore[attr-defined]
     typing.get_type_hints = _plain_hints  # type: ignore[assignment]
     dataclasses.Field.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment]

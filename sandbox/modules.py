@@ -5,12 +5,14 @@ library function would look up attributes by strings, create classes from string
 stands in its place (sandbox/library.py).
 """
 
+import codecs
 import importlib
 import sys
 from types import ModuleType
 from typing import Any
 
 from sandbox import library
+from sandbox.names import words
 
 # "*" stands for every public name that is not a module; names behind "-" are left out.
 _EXPORTS = {
@@ -34,7 +36,8 @@ _EXPORTS = {
     "difflib": "SequenceMatcher get_close_matches ndiff unified_diff",
     "enum": "Enum Flag IntEnum IntFlag StrEnum auto unique",
     "fractions": "Fraction",
-    "functools": "cache cached_property cmp_to_key lru_cache partial partialmethod reduce singledispatch total_ordering",
+    "functools": "cache cached_property cmp_to_key lru_cache partial partialmethod reduce singledispatch "
+    "total_ordering",
     "hashlib": "blake2b blake2s md5 sha1 sha224 sha256 sha384 sha3_224 sha3_256 sha3_384 sha3_512 sha512",
     "heapq": "*",
     "io": "BytesIO StringIO",
@@ -63,6 +66,13 @@ _EXPORTS = {
     "unicodedata": "*",
     "zlib": "adler32 compress crc32 decompress",
 }
+# Text encodings that str.encode and bytes.decode know: they are modules too, and none can be loaded later.
+_ENCODINGS = words(
+    "ascii base64 big5 charmap cp1250 cp1251 cp1252 cp1253 cp1254 cp1256 cp437 cp850 cp866 cp932 euc_jp euc_kr gb18030 "
+    "gb2312 gbk hex idna iso2022_jp iso8859_1 iso8859_2 iso8859_5 iso8859_7 iso8859_9 iso8859_15 koi8_r latin_1 mac_roman "
+    "punycode raw_unicode_escape rot_13 shift_jis unicode_escape utf_16 utf_16_be utf_16_le utf_32 utf_32_be utf_32_le "
+    "utf_7 utf_8 utf_8_sig"
+)
 # Modules that models import without using them. Any use of the name is refused, for the reason given.
 USELESS_MODULES = {
     "os": "reaches the operating system",
@@ -110,6 +120,8 @@ def load() -> None:
     sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]  # OpenSSL would double the zygote's memory
     for name in _EXPORTS:
         importlib.import_module(name)
+    for name in _ENCODINGS:
+        codecs.lookup(name)
     library.harden()
     MODULES.update((name, _copy(name, spec)) for name, spec in _EXPORTS.items())
     MODULES["collections"].abc = MODULES["collections.abc"]  # type: ignore[attr-defined]

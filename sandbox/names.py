@@ -1,4 +1,4 @@
-"""Which identifiers hostile source may use. The compile-time policy and the run-time guards ask the same question here."""
+"""Which identifiers hostile source may use: asked by the policy at compile time and by the guards at run time."""
 
 from enum import Enum
 
@@ -29,12 +29,18 @@ INTERPRETER_NAMES = INSPECT_ATTRIBUTES | {
 # str.format walks attributes of its arguments; the others read the clock when their owner is a date or datetime.
 GUARDED_NAMES = frozenset({"format", "format_map", "now", "utcnow", "today"})
 
-_OPERATORS = (
+
+def words(text: str) -> list[str]:
+    """The words of a list that reads better without quotes and commas."""
+    return text.split()
+
+
+_OPERATORS = words(
     "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or neg pos abs invert "
-    "lt le eq ne gt ge len getitem setitem delitem contains iter next reversed missing call hash bool int float complex "
-    "index round trunc floor ceil str repr bytes format enter exit length_hint"
-).split()
-_AUGMENTED = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or".split()
+    "lt le eq ne gt ge len getitem setitem delitem contains iter next reversed missing call hash bool int float "
+    "complex index round trunc floor ceil str repr bytes format enter exit length_hint"
+)
+_AUGMENTED = words("add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or")
 
 # Special methods and class attributes that a program may define.
 SPECIAL_METHODS = frozenset(

@@ -16,7 +16,7 @@ from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from sandbox.guards import PolicyError
 from sandbox.modules import MODULES, USELESS_MODULES
-from sandbox.names import NAME_LISTS, NameKind, attribute_kind, is_field, is_variable, store_kind
+from sandbox.names import NAME_LISTS, NameKind, attribute_kind, is_field, is_variable, store_kind, words
 
 # Built-ins that programs never get. A program may use the name for something of its own.
 REFUSED_BUILTINS = {
@@ -31,12 +31,12 @@ REFUSED_BUILTINS = {
 }
 _VISITOR_DEPTH = 4  # Python frames that one level of nesting takes while the tree is visited
 _UNORDERED_NAMES = frozenset({"set", "frozenset", "hash", "id"})
-_LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop)
-_LEAVES += (ast.boolop,)
+_OPERATORS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, *_OPERATORS)
 
 
 class Policy(RestrictingNodeTransformer):
-    """One use, for one tree. `errors` says what is refused; `order_sensitive` whether hash order may reach the value."""
+    """One use, for one tree. `errors` says what is refused, `order_sensitive` whether hash order may tell."""
 
     def __init__(self, nesting: int) -> None:
         super().__init__()
@@ -299,9 +299,11 @@ _READ_GUARDS = {
 }
 # Nodes that RestrictedPython does not know, or guards at run time, and that need nothing but a look at their contents.
 _CONTENTS_ONLY = frozenset(
-    "List Tuple Dict FormattedValue JoinedStr Starred Expression Expr UnaryOp BoolOp Compare IfExp Slice ListComp "
-    "GeneratorExp DictComp Raise Assert Delete If While Try TryStar withitem Return Yield YieldFrom Match match_case "
-    "MatchValue MatchSingleton MatchSequence MatchOr".split()
+    words(
+        "List Tuple Dict FormattedValue JoinedStr Starred Expression Expr UnaryOp BoolOp Compare IfExp Slice ListComp "
+        "GeneratorExp DictComp Raise Assert Delete If While Try TryStar withitem Return Yield YieldFrom Match match_case "
+        "MatchValue MatchSingleton MatchSequence MatchOr"
+    )
 )
 _DISPATCH: dict[type, Any] = {}
 

@@ -1,9 +1,9 @@
 """Plain data: which values may leave the sandbox, the text that stands for them, and when two are equal.
 
 A value is plain data when it and everything in it is of an exact built-in type, or of one of the few library types
-below. Instances of subclasses are refused, so an `__eq__`, `__hash__` or `__repr__` that a program wrote is never asked.
-The canonical text is Python source: it is the value's repr wherever that evaluates back to the value, and it does not
-depend on hash seeds or addresses (the elements of a set are sorted by their own text).
+below. Instances of subclasses are refused, so an `__eq__`, `__hash__` or `__repr__` that a program wrote is never
+asked. The canonical text is Python source: it is the value's repr wherever that evaluates back to the value, and it
+does not depend on hash seeds or addresses (the elements of a set are sorted by their own text).
 """
 
 import datetime

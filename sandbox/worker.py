@@ -1,7 +1,7 @@
 """The user's side of one zygote: starts it, sends it jobs, reads what comes back as data, and replaces it when it dies.
 
-Messages are length-limited bytes. What the zygote passes on was written by a hostile child, so it is parsed as JSON of a
-known shape and never unpickled, evaluated or compared as a value.
+Messages are length-limited bytes. What the zygote passes on was written by a hostile child, so it is parsed as JSON of
+a known shape and never unpickled, evaluated or compared as a value.
 """
 
 import importlib.util
@@ -45,7 +45,7 @@ class Zygote:
         # A fresh interpreter, not a fork of this process with its threads. Its environment holds no secrets.
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-S", "-B", "-c", _START, "|".join(_import_paths()), json.dumps(settings)],
-            stdin=theirs,
+            stdin=theirs.fileno(),
             env={"PYTHONHASHSEED": str(hash_seed), "TZ": "UTC", "LC_ALL": "C.UTF-8"},
             start_new_session=True,  # Ctrl-C at the terminal is the owner's to handle
         )
@@ -93,7 +93,7 @@ class Outcome:
 
 
 class Worker:
-    """Runs one job at a time, in children of its own zygote; a second one, with another hash seed, gives second opinions."""
+    """Runs one job at a time in children of its zygote; a second one, with another hash seed, for second looks."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
@@ -109,7 +109,7 @@ class Worker:
         return self.zygotes[seed]
 
     def run(self, job: Job) -> JobResult:
-        """One job. Where it repeats calls whose values may hang on hash order, the repeats include another hash seed."""
+        """One job. Repeated calls whose values may hang on hash order are also run under another hash seed."""
         outcome = self._run(job, 0)
         if job.repeats == 1 or not outcome.order_sensitive:
             return outcome.result
