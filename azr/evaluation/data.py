@@ -67,9 +67,8 @@ def data_places(options: Sequence[str], benchmarks: Sequence[str]) -> DataPlaces
 def load_problems(benchmark: Benchmark, places: DataPlaces, limit: int | None = None) -> list[Problem]:
     """The first `limit` problems, or all. Raises UserError where the data can't be had or a row lacks a field."""
     files = places.files(benchmark)
-    rows = _file_rows(files) if files else _hub_rows(benchmark)
     problems: list[Problem] = []
-    for index, row in enumerate(rows):
+    for index, row in enumerate(load_rows(benchmark, places)):
         if limit is not None and index >= limit:
             break
         try:
@@ -80,6 +79,12 @@ def load_problems(benchmark: Benchmark, places: DataPlaces, limit: int | None = 
     if not problems:
         raise UserError(f"{benchmark.title}: no problems in {', '.join(map(str, files)) or benchmark.hub.path}")
     return problems
+
+
+def load_rows(benchmark: Benchmark, places: DataPlaces) -> Iterator[Row]:
+    """The rows as they were published, one by one. Raises UserError where they can't be had."""
+    files = places.files(benchmark)
+    return _file_rows(files) if files else _hub_rows(benchmark)
 
 
 def _file_rows(files: Sequence[Path]) -> Iterator[Row]:
@@ -111,6 +116,6 @@ def _hub_rows(benchmark: Benchmark) -> Iterator[Row]:
         path, options["name"] = hub.path, hub.name
     try:
         yield from datasets.load_dataset(path, **options)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    except Exception as error:  # whatever the network and the hub's client raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{missing}; the hub could not be read: {reason}") from error

@@ -39,8 +39,10 @@ class SampleFile:
     problems: tuple[LineProblem, ...]
 
 
-def read_samples(path: Path, known_ids: Collection[str]) -> SampleFile:
+def read_samples(path: Path, known_ids: Collection[str] | None = None) -> SampleFile:
     """Reads every line; one that is broken, lacks a field or names an unknown task becomes a `LineProblem`.
+
+    Without `known_ids` every task is known.
 
     Raises UserError where the file can't be read at all.
     """
@@ -83,7 +85,7 @@ def write_judged(file: TextIO, task_id: str, completion: str, judgement: Judgeme
     file.flush()
 
 
-def _read_line(line: bytes, known_ids: Collection[str]) -> Sample | str:
+def _read_line(line: bytes, known_ids: Collection[str] | None) -> Sample | str:
     """The sample on a line, or why there is none."""
     try:
         record = json.loads(line)
@@ -95,7 +97,7 @@ def _read_line(line: bytes, known_ids: Collection[str]) -> Sample | str:
         if field not in record:
             return f"no field {field!r}"
     task_id, completion = str(record["task_id"]), record["completion"]
-    if task_id not in known_ids:
+    if known_ids is not None and task_id not in known_ids:
         return f"unknown task {task_id!r}"
     if not isinstance(completion, str):
         return "the completion is not a string"

@@ -26,26 +26,32 @@ class PassAtK:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A benchmark's score. `counts` is (samples, right ones) of every task that has a sample."""
+    """A benchmark's score.
+
+    `counts` is (samples, right ones) of every task that has a sample. `pass_at` has None for a k that some task has too
+    few samples for.
+    """
 
     benchmark: str
     n_tasks: int
     counts: Mapping[str, tuple[int, int]]
-    pass_at: Mapping[int, PassAtK]
+    pass_at: Mapping[int, PassAtK | None]
     unanswered: tuple[str, ...]
 
     @property
     def percent(self) -> float:
         """pass@1 in per cent: the table's figure."""
-        return 100.0 * self.pass_at[1].value
+        estimate = self.pass_at[1]
+        assert estimate is not None  # every task that has samples has one
+        return 100.0 * estimate.value
 
     def as_json(self) -> dict[str, Any]:
         """The form that `azr eval score --json` prints (design: fixed names)."""
         return {
             "benchmark": self.benchmark,
             "n_tasks": self.n_tasks,
-            "pass@k": {str(k): estimate.value for k, estimate in self.pass_at.items()},
-            "interval": {str(k): [estimate.low, estimate.high] for k, estimate in self.pass_at.items()},
+            "pass@k": {str(k): estimate and estimate.value for k, estimate in self.pass_at.items()},
+            "interval": {str(k): estimate and [estimate.low, estimate.high] for k, estimate in self.pass_at.items()},
             "per_task": {task_id: list(counts) for task_id, counts in self.counts.items()},
             "unanswered": list(self.unanswered),
         }
@@ -107,16 +113,15 @@ def score_judged(benchmark: str, problems: Sequence[Problem], samples: Sequence[
 def score_counts(
     benchmark: str, problems: Sequence[Problem], counts: Mapping[str, tuple[int, int]], ks: Sequence[int]
 ) -> Score:
-    """pass@k over all problems; one without a sample counts as failed, and is listed.
-
-    A k is left out where some problem that was answered has fewer than k samples.
-    """
+    """pass@k over all problems; one without a sample counts as failed, and is listed."""
     answered = {problem.task_id: counts[problem.task_id] for problem in problems if problem.task_id in counts}
     unanswered = tuple(problem.task_id for problem in problems if problem.task_id not in counts)
     fewest = min((n for n, _ in answered.values()), default=0)
-    pass_at: dict[int, PassAtK] = {}
+    pass_at: dict[int, PassAtK | None] = {}
     for k in sorted(set(ks)):
-        if k <= fewest or (k == 1 and not answered):
-            values = per_problem([answered.get(problem.task_id, (k, 0)) for problem in problems], k)
-            pass_at[k] = PassAtK(float(values.mean()), *bootstrap_interval(values))
+        if answered and k > fewest:
+            pass_at[k] = None
+            continue
+        values = per_problem([answered.get(problem.task_id, (k, 0)) for problem in problems], k)
+        pass_at[k] = PassAtK(float(values.mean()), *bootstrap_interval(values))
     return Score(benchmark, len(problems), answered, pass_at, unanswered)

@@ -1,0 +1,162 @@
+"""Asks a model for answers to a benchmark and judges them while it goes on, so that a stop loses next to nothing."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from azr.errors import UserError
+from azr.evaluation.benchmark import Benchmark, Problem, PromptForm
+from azr.evaluation.judging.check import Judgement, Tools
+from azr.evaluation.samples import Sample, read_samples, write_judged
+from azr.model import Policy, encode_prompt
+from azr.rollout.engine import Completion, Engine, Request
+from azr.run import write_whole
+from azr.seeds import derive_seed
+
+JUDGES = 4  # threads that wait for the sandbox
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingSettings:
+    """What decides the samples; a results folder holds samples of one of these alone (but for their number)."""
+
+    model: str
+    form: PromptForm
+    temperature: float  # 0 is greedy
+    top_p: float
+    max_tokens: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Respondent:
+    """A model that is asked."""
+
+    policy: Policy
+    engine: Engine
+    settings: SamplingSettings
+
+    def request(self, benchmark: Benchmark, problem: Problem, n: int, given: int) -> Request:
+        """The request for `n` more samples of a problem that has `given` of them."""
+        settings = self.settings
+        prompt = problem.prompts[settings.form]
+        chat = settings.form is PromptForm.REASONING and self.policy.tokenizer.chat_template is not None
+        return Request(
+            encode_prompt(self.policy, prompt, chat),
+            n=n,
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            stop=prompt.stop,
+            seed=derive_seed(settings.seed, benchmark.name, problem.task_id, given),
+        )
+
+
+def claim_folder(folder: Path, settings: SamplingSettings) -> None:
+    """Makes the results folder, or checks that what it holds was sampled alike. Raises UserError where it was not."""
+    path = folder / "settings.json"
+    wanted = json.loads(json.dumps(asdict(settings)))
+    if path.is_file():
+        there = json.loads(path.read_text(encoding="utf-8"))
+        different = [
+            f"{key} {there.get(key)} (now {value})" for key, value in wanted.items() if there.get(key) != value
+        ]
+        if different:
+            raise UserError(
+                f"{folder} holds samples made with other settings: {', '.join(different)}; choose another --out"
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(wanted, indent=2) + "\n")
+
+
+def sample_benchmark(
+    respondent: Respondent,
+    benchmark: Benchmark,
+    problems: Sequence[Problem],
+    samples: int,
+    file: Path,
+    tools: Tools,
+    advance: Advance,
+) -> list[Sample]:
+    """`samples` judged samples of each problem: those that `file` has, and new ones, which are appended as they come.
+
+    `advance(n)` is called when n more samples are judged and written; first for those that were there. Interrupted, it
+    writes what has been sampled before it lets the interruption through.
+    """
+    there = _usable(file, problems)
+    given = Counter(sample.task_id for sample in there)
+    advance(sum(min(given[problem.task_id], samples) for problem in problems))
+    waiting = [problem for problem in problems if given[problem.task_id] < samples]
+    requests = [
+        respondent.request(benchmark, problem, samples - given[problem.task_id], given[problem.task_id])
+        for problem in waiting
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as output, ThreadPoolExecutor(JUDGES) as threads:
+        desk = _Desk([(problem, problem.prompts[respondent.settings.form].answer_prefix) for problem in waiting], tools)
+
+        def on_done(index: int, completions: list[Completion]) -> None:
+            desk.take(threads, index, completions)
+            for task_id, text, judgement, truncated in desk.finished(wait=False):
+                write_judged(output, task_id, text, judgement, truncated=truncated)
+                advance(1)
+
+        try:
+            respondent.engine.generate(requests, on_done)
+        finally:
+            for task_id, text, judgement, truncated in desk.finished(wait=True):
+                write_judged(output, task_id, text, judgement, truncated=truncated)
+                advance(1)
+    return _first(_usable(file, problems), samples)
+
+
+class _Desk:
+    """Where sampled completions wait for their verdicts, in the order in which they came."""
+
+    def __init__(self, asked: Sequence[tuple[Problem, str]], tools: Tools) -> None:
+        self._asked = asked
+        self._tools = tools
+        self._open: list[tuple[Problem, list[str], list[Completion], Future[list[Judgement]]]] = []
+
+    def take(self, threads: ThreadPoolExecutor, index: int, completions: list[Completion]) -> None:
+        """Has the completions of problem number `index` judged."""
+        problem, prefix = self._asked[index]
+        texts = [prefix + completion.text for completion in completions]
+        self._open.append((problem, texts, completions, threads.submit(problem.check.judge, self._tools, texts)))
+
+    def finished(self, wait: bool) -> Iterator[tuple[str, str, Judgement, bool]]:
+        """(task, text, judgement, truncated) of what is judged and was not handed out yet; of all of it with `wait`."""
+        for entry in [entry for entry in self._open if wait or entry[3].done()]:
+            self._open.remove(entry)
+            problem, texts, completions, future = entry
+            for text, completion, judgement in zip(texts, completions, future.result(), strict=True):
+                yield problem.task_id, text, judgement, completion.truncated
+
+
+def _usable(file: Path, problems: Sequence[Problem]) -> list[Sample]:
+    """The judged samples in `file`. A last line that a crash cut short is ended, so that the next one is whole."""
+    if not file.is_file():
+        return []
+    text = file.read_bytes()
+    if text and not text.endswith(b"\n"):
+        with file.open("ab") as output:
+            output.write(b"\n")
+    found = read_samples(file, {problem.task_id for problem in problems})
+    return [sample for sample in found.samples if sample.verdict is not None]
+
+
+def _first(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """The first `count` samples of each task."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for sample in samples:
+        seen[sample.task_id] += 1
+        if seen[sample.task_id] <= count:
+            kept.append(sample)
+    return kept
