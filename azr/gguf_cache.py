@@ -5,6 +5,7 @@ folder opens in seconds, and vLLM can open it too.
 """
 
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -17,6 +18,8 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from azr.errors import UserError
+
+log = logging.getLogger(__name__)
 
 _LAYOUT = 1  # raise it when the plain folder's contents change
 
@@ -49,6 +52,7 @@ def plain_folder(gguf: Path) -> Path:
     folder = cache_root() / "models" / f"{_slug(gguf.stem)}-{_fingerprint(gguf)}"
     if folder.is_dir():
         return folder
+    log.info("unpacking %s into %s, once; this takes about half a minute", gguf.name, folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

