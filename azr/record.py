@@ -100,8 +100,8 @@ def _store_proposal(buffer: TaskBuffer, step: int, proposal: Proposed, reward: f
             text=proposal.completion.text,
             tokens=len(proposal.completion.token_ids),
             truncated=proposal.completion.truncated,
-            rejection=rejection and rejection.reason,
-            detail=rejection and rejection.detail,
+            rejection=rejection.reason if rejection else None,
+            detail=rejection.detail if rejection else None,
             reward=reward,
         )
     )
