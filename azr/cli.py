@@ -1,7 +1,7 @@
 """The `azr` command: mounts what azr/commands holds, and turns errors into one line and an exit code.
 
 Exit codes: 0 done, 1 the disk is full, 2 something the user can mend, 130 interrupted.
-Each command imports what is heavy (torch, plotly) when it is called, so that `azr --help` answers at once.
+Each command imports what is heavy (torch, altair) when it is called, so that `azr --help` answers at once.
 """
 
 import errno
@@ -11,8 +11,10 @@ import sys
 import typer
 from rich.console import Console
 
-from azr.commands import buffer, doctor, runs, train
+from azr.commands import buffer, doctor, report, runs, train
+from azr.commands import eval as eval_commands
 from azr.errors import UserError
+from sandbox import SandboxError
 
 app = typer.Typer(
     name="azr",
@@ -24,7 +26,9 @@ app = typer.Typer(
 app.command()(train.train)
 app.command()(doctor.doctor)
 app.command()(runs.runs)
+app.command()(report.report)
 app.add_typer(buffer.app, name="buffer")
+app.add_typer(eval_commands.app, name="eval")
 
 
 def main() -> None:
@@ -33,6 +37,8 @@ def main() -> None:
         app()
     except UserError as error:
         _complain(str(error), 2)
+    except SandboxError as error:
+        _complain(f"{error}; `azr doctor` says more", 2)
     except KeyboardInterrupt:
         _complain("interrupted", 130)
     except OSError as error:

@@ -15,9 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from azr.config import Config
 from azr.errors import UserError
+
+if TYPE_CHECKING:
+    from azr.config import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def open_run(folder: Path) -> Run:
     return run
 
 
-def run_config(run: Run) -> Config:
+def run_config(run: Run) -> "Config":
     """The config that the run was started with."""
     from azr.settings import load_config  # omegaconf and pydantic: too slow for commands that only look at a folder
 

@@ -9,8 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from azr.buffer import connect_read_only
 from azr.errors import UserError
 from azr.run import Run, is_training, open_run
@@ -79,6 +77,8 @@ def reading(run: Run) -> Iterator[sqlite3.Connection]:
 
 def read_config(run: Run) -> dict[str, Any]:
     """config.yaml as plain containers, whatever version of azr wrote it. Raises UserError where it is no mapping."""
+    import yaml  # slow, and not for those who only query a buffer
+
     try:
         config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -149,7 +149,7 @@ def show_task(db: sqlite3.Connection, task_id: int) -> TaskDetail:
 def attempts_on(db: sqlite3.Connection, task_id: int) -> tuple[AttemptRecord, ...]:
     """Every judged answer to a task, oldest first."""
     rows = db.execute(f"SELECT {_ATTEMPT} FROM attempt WHERE task_id = ? ORDER BY id", (task_id,))
-    return tuple(AttemptRecord(*row[:7], truncated=bool(row[7]), text=row[8]) for row in rows)
+    return tuple(_attempt_record(row) for row in rows)
 
 
 def rejected_proposals(
@@ -200,6 +200,11 @@ def _proposal_record(row: tuple[Any, ...]) -> ProposalRecord:
     return ProposalRecord(
         proposal_id, step, task_type, tuple(json.loads(refs)), text, tokens, bool(truncated), rejection, detail, reward
     )
+
+
+def _attempt_record(row: tuple[Any, ...]) -> AttemptRecord:
+    attempt_id, step, purpose, verdict, answer, reward, tokens, truncated, text = row
+    return AttemptRecord(attempt_id, step, purpose, verdict, answer, reward, tokens, bool(truncated), text)
 
 
 def _known_ids(db: sqlite3.Connection) -> str:

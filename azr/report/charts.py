@@ -1,0 +1,299 @@
+"""The report's plots, as Vega-Lite specifications made with Altair.
+
+A plot shows one run, its lines told apart by colour, or several runs, which differ in the dash of their lines. Colours
+hold on a light and on a dark page; axes and text take the colour of the page's own text.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import altair as alt
+
+from azr.report.story import DIFFICULTIES, RunStory
+
+_NUMBER = ",.6~g"
+POINTS = 250  # of a line; more are averaged
+SMOOTHED_FROM = 60  # points from which a line gets a moving average
+PALETTE = ["#3d8bd4", "#e07b39", "#2fa67a", "#b565c4", "#d4a72c", "#d65c6c", "#6d7fd8", "#8a8f98"]
+_DIFFICULTY_COLOURS = ["#8a3b4a", "#d65c6c", "#d4a72c", "#2fa67a", "#3d8bd4"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value of a line at a step."""
+
+    run: str
+    step: int
+    line: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A plot with the words around it. `points` are what it shows, for the table beside it; `unit` "%" marks shares."""
+
+    id: str
+    title: str
+    caption: str
+    unit: str
+    points: tuple[Point, ...]
+    spec: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """Lines from metrics.jsonl: every name `prefix` + one word, or the single `names`."""
+
+    id: str
+    title: str
+    caption: str
+    prefix: str = ""
+    names: tuple[str, ...] = ()
+    unit: str = ""
+
+
+_CURVES = (
+    _Curve("reward-propose", "Proposer's reward", "Mean over the step's proposals: learnability, or a penalty.",
+           prefix="reward/propose/"),
+    _Curve("reward-solve", "Solver's reward", "1 right, −0.5 wrong, −1 no answer found.", prefix="reward/solve/"),
+    _Curve("valid", "Valid proposals", "The share of proposals that became tasks.", prefix="propose/valid/", unit="%"),
+    _Curve("learnability", "Learnability", "Mean of 1 − solve rate; 0 where a task is always or never solved.",
+           prefix="propose/learnability/"),
+    _Curve("solved", "Right answers", "Of the answers that train the solver.", prefix="solve/rate/", unit="%"),
+    _Curve("probe", "Held-out problems", "Output and input prediction, greedy; never trained on.",
+           prefix="probe/", unit="%"),
+    _Curve("length-propose", "Length of proposals", "Mean tokens of a response.", prefix="length/propose/"),
+    _Curve("length-solve", "Length of answers", "Mean tokens of a response.", prefix="length/solve/"),
+    _Curve("truncated", "Cut off at the token limit", "The share of responses.", prefix="truncated/", unit="%"),
+    _Curve("entropy", "Entropy", "Mean over response tokens, in nats.", names=("learner/entropy",)),
+    _Curve("gradient", "Gradient norm", "Before clipping.", names=("learner/grad_norm",)),
+    _Curve("ratio", "Probability ratio", "New over old policy, over response tokens.",
+           names=("learner/ratio_mean", "learner/ratio_min", "learner/ratio_max", "learner/importance_weight_mean")),
+    _Curve("loss", "Loss", "The clipped objective, negated.", names=("learner/loss",)),
+    _Curve("speed", "Tokens a second", "Generated tokens over the step's whole time, and while generating.",
+           names=("tokens_per_second", "tokens_per_second/generate")),
+)  # fmt: skip
+
+
+def curves(stories: Sequence[RunStory]) -> list[Chart]:
+    """A line chart for every metric that the runs recorded, and their time by phase."""
+    charts = []
+    for curve in _CURVES:
+        points = [point for story in stories for point in _metric_points(story, curve)]
+        if points:
+            spec = line_spec(points, curve.unit, len(stories))
+            charts.append(Chart(curve.id, curve.title, curve.caption, curve.unit, tuple(points), spec))
+    for number, story in enumerate(stories):
+        phases = _Curve("time", "Time by phase", "Seconds a step.", prefix="time/")
+        points = [p for p in _metric_points(story, phases) if p.line != "total"]
+        if points:
+            title = phases.title + _of_run(story, stories)
+            spec = stacked_spec(points, list(dict.fromkeys(p.line for p in points)), PALETTE, share=False)
+            charts.append(Chart(f"time-{number}", title, phases.caption, "", tuple(points), spec))
+    return charts
+
+
+def changes(stories: Sequence[RunStory]) -> list[Chart]:
+    """How the tasks changed, from the buffers: difficulty, rejections, size, novelty, growth, constructs."""
+    charts = []
+    for number, story in enumerate(stories):
+        charts += _stacks(story, f"-{number}", _of_run(story, stories))
+    lines = {
+        "lines": ("Size of programs", "Mean lines of a task's program.", "", lambda row: row.figures.lines),
+        "branches": ("Branches", "Mean cyclomatic complexity.", "", lambda row: row.figures.branches),
+        "novelty": ("New programs", "The share of tasks whose program none before had.", "%",
+                    lambda row: row.figures.novelty),
+        "programs": ("Distinct programs", "In the buffer; layout and names aside.", "", lambda row: row.programs),
+    }  # fmt: skip
+    for chart_id, (title, caption, unit, value_of) in lines.items():
+        points = [
+            Point(story.summary.name, row.last, title.lower(), value)
+            for story in stories
+            for row in story.statistics.by_step
+            if (value := value_of(row)) is not None
+        ]
+        if points:
+            charts.append(Chart(chart_id, title, caption, unit, tuple(points), line_spec(points, unit, len(stories))))
+    for number, story in enumerate(stories):
+        if story.constructs:
+            charts.append(_construct_chart(story, f"constructs-{number}", _of_run(story, stories)))
+    return charts
+
+
+def line_spec(points: Sequence[Point], unit: str, runs: int) -> dict[str, Any]:
+    """Lines over steps; pointing at a step tells every value there. Many points get a moving average on top."""
+    names = list(dict.fromkeys(point.line for point in points))
+    values = [_row(point, runs) for point in points]
+    smooth = max(sum(1 for p in points if p.line == name) for name in names) >= SMOOTHED_FROM * runs
+    axis_format = ".0%" if unit == "%" else _NUMBER
+    colour = alt.Color(
+        "line:N", title=None, scale=alt.Scale(domain=names, range=PALETTE), legend=None if len(names) == 1 else _STROKES
+    )
+    dash = [] if runs == 1 else [alt.StrokeDash("run:N", title=None, legend=_STROKES)]
+    base = alt.Chart(alt.InlineData(values)).encode(x=_STEPS)
+    lines = base.mark_line(strokeWidth=1 if smooth else 2, opacity=0.35 if smooth else 1).encode(
+        alt.Y("value:Q", title=None, axis=alt.Axis(format=axis_format), scale=alt.Scale(zero=False)), colour, *dash
+    )
+    layers: list[alt.Chart] = [lines]
+    if smooth:
+        average = base.transform_window(mean="mean(value)", frame=[-7, 7], groupby=["key"])
+        layers.append(average.mark_line(strokeWidth=2.5).encode(alt.Y("mean:Q", title=None), colour, *dash))
+    elif max(sum(1 for p in points if p.line == name) for name in names) <= 30 * runs:
+        layers.append(base.mark_point(filled=True, size=36, opacity=1).encode(alt.Y("value:Q"), colour))
+    return _finished(alt.layer(*layers, _pointer(values, axis_format)))
+
+
+def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequence[str], share: bool) -> dict[str, Any]:
+    """Areas on top of each other, in the order of `names`; `share` stretches each step to the full height."""
+    values = [_row(point, 1) for point in points]
+    axis = alt.Axis(format=".0%" if share else _NUMBER)
+    area = (
+        alt.Chart(alt.InlineData(values))
+        .mark_area(opacity=0.85, interpolate="monotone" if share else "linear")
+        .encode(
+            _STEPS,
+            alt.Y("value:Q", title=None, stack="normalize" if share else "zero", axis=axis),
+            alt.Color("line:N", title=None, scale=alt.Scale(domain=list(names), range=list(colours)), legend=_SQUARES),
+            alt.Order("order:O"),
+        )
+        .transform_calculate(order=f"indexof({list(names)!r}, datum.line)")
+    )
+    return _finished(alt.layer(area, _pointer(values, _NUMBER)))
+
+
+_STEPS = alt.X("step:Q", title="step", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False))
+_STROKES = alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1, columns=3, columnPadding=18)
+_SQUARES = alt.Legend(orient="top", symbolType="square", symbolOpacity=1, columns=2, columnPadding=18)
+
+
+def _pointer(values: list[dict[str, Any]], number: str) -> alt.Chart:
+    """A rule at the step nearest to the pointer, with every line's value there as its tooltip."""
+    nearest = alt.selection_point(nearest=True, on="pointerover", clear="pointerout", fields=["step"], empty=False)
+    keys = list(dict.fromkeys(value["key"] for value in values))
+    fields = [alt.Tooltip(_field(key), type="quantitative", format=number, title=key) for key in keys]
+    return (
+        alt.Chart(alt.InlineData(values))
+        .transform_pivot("key", value="value", groupby=["step"])
+        .mark_rule(strokeWidth=1, color="currentColor", aria=False)
+        .encode(
+            _STEPS,
+            opacity=alt.condition(nearest, alt.value(0.5), alt.value(0)),
+            tooltip=[alt.Tooltip("step:Q"), *fields],
+        )
+        .add_params(nearest)
+    )
+
+
+def _stacks(story: RunStory, suffix: str, of_run: str) -> list[Chart]:
+    name = story.summary.name
+    charts = []
+    levels = [level for level, _ in DIFFICULTIES]
+    difficulty = [Point(name, step, level, count) for step, level, count in story.difficulty]
+    if difficulty:
+        spec = stacked_spec(_filled(difficulty), levels, _DIFFICULTY_COLOURS, share=True)
+        caption = "New tasks by how many of the Monte Carlo answers were right."
+        charts.append(
+            Chart(f"difficulty{suffix}", "Difficulty of new tasks" + of_run, caption, "", tuple(difficulty), spec)
+        )
+    shown = list(story.statistics.total.rejected)[:7]
+    rejected = [
+        Point(name, row.last, reason.replace("_", " ") if reason in shown else "other", count)
+        for row in story.statistics.by_step
+        for reason, count in row.figures.rejected.items()
+    ]
+    if rejected:
+        merged = _merged(rejected)
+        spec = stacked_spec(_filled(merged), [*(r.replace("_", " ") for r in shown), "other"], PALETTE, share=True)
+        caption = "Proposals that did not become tasks, by reason."
+        charts.append(Chart(f"rejected{suffix}", "Why proposals fail" + of_run, caption, "", tuple(merged), spec))
+    return charts
+
+
+def _construct_chart(story: RunStory, chart_id: str, of_run: str) -> Chart:
+    shown = sorted(story.constructs, key=lambda word: -max(story.constructs[word]))[:16]
+    points = tuple(
+        Point(when, 0, word, story.constructs[word][index])
+        for word in shown
+        for index, when in enumerate(("early", "late"))
+    )
+    values = [{"construct": p.line, "when": p.run, "share": p.value} for p in points]
+    when = alt.Color("when:N", title=None, scale=alt.Scale(domain=["early", "late"], range=PALETTE[:2]), legend=_DOTS)
+    base = alt.Chart(alt.InlineData(values)).encode(
+        alt.Y("construct:N", title=None, sort=None, axis=alt.Axis(grid=True))
+    )
+    share = alt.X("share:Q", title=None, axis=alt.Axis(format=".0%"))
+    link = base.mark_line(color="currentColor", opacity=0.4).encode(share, alt.Detail("construct:N"))
+    dots = base.mark_point(filled=True, size=80, opacity=1).encode(
+        share, when, tooltip=["construct:N", "when:N", alt.Tooltip("share:Q", format=".0%")]
+    )
+    caption = "The share of programs with it, in the first and the last fifth of the tasks."
+    spec = _finished(alt.layer(link, dots), height=22 * len(shown) + 20)
+    return Chart(chart_id, "What programs are made of" + of_run, caption, "%", points, spec)
+
+
+_DOTS = alt.Legend(orient="top")
+
+
+def _finished(chart: alt.LayerChart | alt.FacetChart, height: int = 220) -> dict[str, Any]:
+    """The specification, as wide as its place on the page, in the page's own colours."""
+    text = {"labelColor": "currentColor", "titleColor": "currentColor", "labelFontSize": 12, "titleFontSize": 12}
+    line = {"gridColor": "currentColor", "gridOpacity": 0.12, "tickColor": "currentColor", "tickOpacity": 0.4}
+    configured = (
+        chart.properties(width="container", height=height, background="transparent")
+        .configure(font="system-ui, sans-serif", autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+        .configure_axis(**text, **line, domain=False, labelOpacity=0.8, titleOpacity=0.8, titleFontWeight="normal")
+        .configure_legend(labelColor="currentColor", labelFontSize=12, symbolStrokeWidth=3)
+        .configure_view(stroke=None)
+    )
+    spec: dict[str, Any] = configured.to_dict()
+    return spec
+
+
+def _metric_points(story: RunStory, curve: _Curve) -> Iterable[Point]:
+    """The curve's points, averaged where there are too many to draw."""
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for metrics in story.metrics:
+        for name, value in metrics.items():
+            line = name.removeprefix(curve.prefix) if curve.prefix and name.startswith(curve.prefix) else None
+            if name in curve.names:
+                line = name.split("/", 1)[-1].replace("_", " ")
+            if line is not None and "/" not in line and isinstance(value, int | float):
+                lines.setdefault(line, []).append((int(metrics["step"]), float(value)))
+    for line, values in lines.items():
+        width = -(-len(values) // POINTS)
+        for start in range(0, len(values), width):
+            part = values[start : start + width]
+            yield Point(story.summary.name, part[-1][0], line, fmean(value for _, value in part))
+
+
+def _merged(points: Iterable[Point]) -> list[Point]:
+    """Points of the same step and line added up."""
+    sums: dict[tuple[str, int, str], float] = {}
+    for point in points:
+        key = (point.run, point.step, point.line)
+        sums[key] = sums.get(key, 0) + point.value
+    return [Point(*key, value) for key, value in sums.items()]
+
+
+def _filled(points: Sequence[Point]) -> list[Point]:
+    """The points, and a zero wherever a line has none at a step that others have: areas need every corner."""
+    have = {(point.step, point.line) for point in points}
+    steps, lines = sorted({step for step, _ in have}), {line for _, line in have}
+    missing = [Point(points[0].run, step, line, 0.0) for step in steps for line in lines if (step, line) not in have]
+    return sorted([*points, *missing], key=lambda point: point.step)
+
+
+def _row(point: Point, runs: int) -> dict[str, Any]:
+    key = point.line if runs == 1 else f"{point.run}: {point.line}"
+    return {"step": point.step, "line": point.line, "run": point.run, "key": key, "value": float(f"{point.value:.5g}")}
+
+
+def _field(key: str) -> str:
+    """A field's name as Vega-Lite reads it: dots and brackets are its own syntax."""
+    return key.replace("\\", "\\\\").replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")
+
+
+def _of_run(story: RunStory, stories: Sequence[RunStory]) -> str:
+    return f": {story.summary.name}" if len(stories) > 1 else ""

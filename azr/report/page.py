@@ -1,0 +1,217 @@
+"""The report's page: stories and charts as HTML, with the plotting library inside it."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+import azr
+from azr.browse.tasks import TaskDetail
+from azr.report.charts import Chart, Point, changes, curves
+from azr.report.story import Pick, RunStory
+
+ROWS = 12  # of the table beside a plot
+PAIRS = 5  # of an induction task
+TEXT = 3000  # characters of a response
+_HERE = Path(__file__).parent
+_TYPES = ("deduction", "abduction", "induction")
+
+
+@dataclass(frozen=True, slots=True)
+class PlotView:
+    """A chart as the template wants it: `label` says in words what the plot shows."""
+
+    id: str
+    title: str
+    caption: str
+    label: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task as the template wants it."""
+
+    id: int
+    facts: str
+    program: Markup
+    pairs: list[tuple[str, str]]
+    more_pairs: int
+    message: str
+    verdicts: list[str]
+    verdict_words: str
+    texts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run as the template wants it."""
+
+    name: str
+    model: str
+    state: str
+    step: int
+    steps: int
+    figures: list[tuple[str, str]]
+    contrasts: list[tuple[str, TaskView | None, TaskView | None]]
+    picks: list[tuple[str, list[TaskView]]]
+
+
+def render(stories: Sequence[RunStory]) -> str:
+    """The page about one run, or about several side by side."""
+    drawn, changed = curves(stories), changes(stories)
+    specs = {chart.id: chart.spec for chart in (*drawn, *changed)}
+    names = [story.summary.name for story in stories]
+    template = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return template.get_template("page.html").render(
+        title=f"{' and '.join(names)} - azr report",
+        style=Markup(_style()),
+        runs=[_run_view(story) for story in stories],
+        settings_title="Settings" if len(stories) == 1 else "Settings that differ",
+        settings=_settings(stories),
+        curves=[_plot_view(chart, len(stories)) for chart in drawn],
+        changes=[_plot_view(chart, len(stories)) for chart in changed],
+        has_plots=bool(specs),
+        specs=Markup(json.dumps(specs).replace("<", "\\u003c")),
+        library=Markup(_library() if specs else ""),
+        version=azr.__version__,
+    )
+
+
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    return str(vl_convert.javascript_bundle(None)).replace("</script", "<\\/script")
+
+
+def _style() -> str:
+    light = HtmlFormatter(style="friendly").get_style_defs(".code")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".code")
+    colours = [f"{light}", f"@media (prefers-color-scheme: dark) {{ {dark} }}"]
+    return "\n".join([*colours, (_HERE / "style.css").read_text(encoding="utf-8")])
+
+
+def _run_view(story: RunStory) -> RunView:
+    summary, total = story.summary, story.statistics.total
+    figures = [
+        ("tasks", f"{total.tasks:,}"),
+        ("distinct programs", f"{total.distinct:,}"),
+        ("proposals", f"{total.proposals:,}"),
+        ("valid", "-" if total.valid_share is None else f"{total.valid_share:.0%}"),
+        ("answers judged", f"{story.statistics.attempts:,}"),
+    ]
+    for name, last in summary.scores.items():
+        first = next(line[name] for line in story.metrics if name in line)
+        figures.append((name.removeprefix("probe/"), f"{first:.0%} → {last:.0%}"))
+    return RunView(
+        name=summary.name,
+        model=summary.model,
+        state=summary.state,
+        step=summary.step,
+        steps=summary.steps,
+        figures=figures,
+        contrasts=[
+            (c.type, _task_view(c.early) if c.early else None, _task_view(c.late) if c.late else None)
+            for c in sorted(story.contrasts, key=lambda c: _TYPES.index(c.type) if c.type in _TYPES else 3)
+        ],
+        picks=_pick_views(story.picks),
+    )
+
+
+def _pick_views(picks: Sequence[Pick]) -> list[tuple[str, list[TaskView]]]:
+    reasons = dict.fromkeys(pick.why for pick in picks)
+    return [(why, [_task_view(pick.task) for pick in picks if pick.why == why]) for why in reasons]
+
+
+def _task_view(task: TaskDetail) -> TaskView:
+    summary = task.summary
+    facts = [summary.type, f"step {summary.step}" if summary.step else "seeding"]
+    if summary.solve_rate is not None and summary.learnability is not None:
+        facts += [f"solved {summary.solve_rate:.0%}", f"learnability {summary.learnability:.2f}"]
+    pairs = [(f"f({arguments})", output) for arguments, output in zip(task.inputs, task.outputs, strict=True)]
+    verdicts = [attempt.verdict for attempt in task.attempts][:32]
+    texts = [("The proposer's text", _cut(task.proposal.text))] if task.proposal else []
+    for verdict in ("right", "wrong"):
+        texts += [(f"An answer that was {verdict}", _cut(a.text)) for a in task.attempts if a.verdict == verdict][:1]
+    return TaskView(
+        id=summary.id,
+        facts=" · ".join(facts),
+        program=Markup(highlight(summary.program, PythonLexer(), HtmlFormatter(nowrap=True))),
+        pairs=[(_cut(call, 400), _cut(output, 400)) for call, output in pairs[:PAIRS]],
+        more_pairs=max(0, len(pairs) - PAIRS),
+        message=task.message,
+        verdicts=verdicts,
+        verdict_words=", ".join(f"{count} {verdict}" for verdict, count in Counter(verdicts).items()),
+        texts=texts,
+    )
+
+
+def _plot_view(chart: Chart, runs: int) -> PlotView:
+    """The table has a row a step, at most ROWS of them; a chart without steps has a row a line."""
+    lines: dict[str, dict[Any, float]] = {}
+    stepless = all(point.step == 0 for point in chart.points) and len({point.run for point in chart.points}) > 1
+    for point in chart.points:
+        if (stepless and runs == 1) or chart.id.startswith("constructs"):
+            lines.setdefault(point.run, {})[point.line] = point.value
+        else:
+            lines.setdefault(_line_name(point, runs), {})[point.step] = point.value
+    keys = list(dict.fromkeys(key for values in lines.values() for key in values))
+    shown = keys if len(keys) <= ROWS or chart.id.startswith("constructs") else _spread(sorted(keys))
+    rows = [[str(key), *(_value(line.get(key), chart.unit) for line in lines.values())] for key in shown]
+    first_head = "construct" if chart.id.startswith("constructs") else "step"
+    return PlotView(chart.id, chart.title, chart.caption, _label(chart, lines), [first_head, *lines], rows)
+
+
+def _label(chart: Chart, lines: dict[str, dict[Any, float]]) -> str:
+    if chart.id.startswith("constructs"):
+        return f"{chart.title}. {chart.caption}"
+    ends = [(name, min(values), max(values), values) for name, values in lines.items()]
+    words = [
+        f"{name} from {_value(values[first], chart.unit)} at step {first} to {_value(values[last], chart.unit)}"
+        f" at step {last}"
+        for name, first, last, values in ends
+    ]
+    return f"{chart.title}: {'; '.join(words)}."
+
+
+def _line_name(point: Point, runs: int) -> str:
+    return point.line if runs == 1 else f"{point.run}: {point.line}"
+
+
+def _spread(keys: list[Any]) -> list[Any]:
+    """ROWS of the keys at even distances, both ends among them."""
+    return [keys[round(i * (len(keys) - 1) / (ROWS - 1))] for i in range(ROWS)]
+
+
+def _value(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0%}" if unit == "%" else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _settings(stories: Sequence[RunStory]) -> list[tuple[str, list[str]]]:
+    """Every setting of one run; of several, those that differ."""
+    flat = [_flat(story.config) for story in stories]
+    keys = list(dict.fromkeys(key for settings in flat for key in settings))
+    rows = [(key, [settings.get(key, "-") for settings in flat]) for key in keys]
+    return rows if len(stories) == 1 else [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": str(value)}
+    return flat
+
+
+def _cut(text: str, length: int = TEXT) -> str:
+    return text if len(text) <= length else text[:length] + " …"

@@ -1,0 +1,146 @@
+"""All that a report says of one run, gathered from its folder."""
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from azr.browse.folders import RunSummary, read_config, read_metrics, reading, summarize
+from azr.browse.statistics import BufferStatistics, buffer_statistics
+from azr.browse.tasks import TaskDetail, show_task
+from azr.run import Run
+from tasks.program import describe
+
+STRETCHES = 40  # points of a curve drawn from the buffer
+SAMPLE = 1500  # programs parsed at each end of the run for the constructs in them
+DIFFICULTIES = (
+    ("never solved", "solve_rate = 0"),
+    ("up to a third", "solve_rate > 0 AND solve_rate <= 1.0 / 3"),
+    ("up to two thirds", "solve_rate > 1.0 / 3 AND solve_rate <= 2.0 / 3"),
+    ("more often", "solve_rate > 2.0 / 3 AND solve_rate < 1"),
+    ("always solved", "solve_rate = 1"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Tasks of one type from both ends of the run; None where there is none."""
+
+    type: str
+    early: TaskDetail | None
+    late: TaskDetail | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A task worth reading, and why."""
+
+    why: str
+    task: TaskDetail
+
+
+@dataclass(frozen=True, slots=True)
+class RunStory:
+    """One run. `difficulty`: (last step of the stretch, how solved, count). `constructs`: word -> share of the programs
+    that have it, (early, late), each over at most SAMPLE programs."""
+
+    summary: RunSummary
+    config: dict[str, Any]
+    metrics: list[dict[str, float]]
+    statistics: BufferStatistics
+    difficulty: list[tuple[int, str, int]]
+    constructs: dict[str, tuple[float, float]]
+    contrasts: tuple[Contrast, ...]
+    picks: tuple[Pick, ...]
+
+
+def gather(run: Run) -> RunStory:
+    """Read a run, going on or ended. Raises UserError where files are missing or broken."""
+    with reading(run) as db:
+        return RunStory(
+            summary=summarize(run),
+            config=read_config(run),
+            metrics=read_metrics(run),
+            statistics=buffer_statistics(db, rows=STRETCHES),
+            difficulty=_difficulty(db),
+            constructs=_constructs(db),
+            contrasts=_contrasts(db),
+            picks=_picks(db),
+        )
+
+
+def _last_step(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT COALESCE(MAX(step), 0) FROM task").fetchone()[0])
+
+
+def _difficulty(db: sqlite3.Connection) -> list[tuple[int, str, int]]:
+    last = _last_step(db)
+    width = max(1, -(-last // STRETCHES))
+    cases = " ".join(f"WHEN {condition} THEN '{name}'" for name, condition in DIFFICULTIES)
+    return db.execute(
+        f"SELECT MIN((step + {width - 1}) / {width} * {width}, {last}), CASE {cases} END, COUNT(*) FROM task"
+        " WHERE solve_rate IS NOT NULL GROUP BY 1, 2"
+    ).fetchall()
+
+
+def _constructs(db: sqlite3.Connection) -> dict[str, tuple[float, float]]:
+    early, late = (_construct_shares(_end_programs(db, order)) for order in ("ASC", "DESC"))
+    return {word: (early.get(word, 0.0), late.get(word, 0.0)) for word in early.keys() | late.keys()}
+
+
+def _end_programs(db: sqlite3.Connection, order: str) -> list[str]:
+    """Programs of the first or last fifth of what the model invented, SAMPLE at most."""
+    (invented,) = db.execute("SELECT COUNT(*) FROM task WHERE proposal_id IS NOT NULL").fetchone()
+    rows = db.execute(
+        f"SELECT program FROM task WHERE proposal_id IS NOT NULL ORDER BY id {order} LIMIT ?",
+        (min(SAMPLE, -(-invented // 5)),),
+    )
+    return [program for (program,) in rows]
+
+
+def _construct_shares(programs: list[str]) -> dict[str, float]:
+    counts = Counter(word for program in programs for word in describe(program).constructs)
+    return {word: count / len(programs) for word, count in counts.items()}
+
+
+def _contrasts(db: sqlite3.Connection) -> tuple[Contrast, ...]:
+    types = [row[0] for row in db.execute("SELECT DISTINCT type FROM task ORDER BY type DESC")]
+    return tuple(Contrast(name, _typical(db, name, "ASC"), _typical(db, name, "DESC")) for name in types)
+
+
+def _typical(db: sqlite3.Connection, task_type: str, order: str) -> TaskDetail | None:
+    """Of the 50 first or last tasks of a type that are sometimes solved (or, failing that, of all), the one of median
+    size."""
+    for condition in ("learnability > 0", "proposal_id IS NOT NULL"):
+        rows = db.execute(
+            f"SELECT id FROM (SELECT id, nodes FROM task WHERE type = ? AND {condition} ORDER BY id {order} LIMIT 50)"
+            " ORDER BY nodes, id",
+            (task_type,),
+        ).fetchall()
+        if rows:
+            return show_task(db, rows[len(rows) // 2][0])
+    return None
+
+
+_PICKS = (
+    ("Rarely solved: the most learnable tasks", "learnability > 0", "learnability DESC, nodes DESC"),
+    ("The most involved programs that were still solved", "solve_rate > 0", "branches DESC, nodes DESC"),
+    ("The shortest that were hard", "learnability >= 0.5 AND lines > 1", "nodes ASC, id DESC"),
+    ("Never solved", "solve_rate = 0 AND step > 0", "nodes DESC"),
+)
+
+
+def _picks(db: sqlite3.Connection, each: int = 2) -> tuple[Pick, ...]:
+    """A few tasks a reason, no program twice."""
+    chosen: set[str] = set()
+    picks = []
+    for why, condition, order in _PICKS:
+        rows = db.execute(
+            f"SELECT id, program_fingerprint FROM task WHERE {condition} AND proposal_id IS NOT NULL"
+            f" ORDER BY {order} LIMIT 40"
+        ).fetchall()
+        fresh = [(task_id, program) for task_id, program in rows if program not in chosen]
+        unique = list({program: task_id for task_id, program in reversed(fresh)}.items())[::-1][:each]
+        chosen |= {program for program, _ in unique}
+        picks += [Pick(why, show_task(db, task_id)) for _, task_id in unique]
+    return tuple(picks)
