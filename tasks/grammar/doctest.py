@@ -1,8 +1,11 @@
-"""Answers as the continuation of a Python session: `def f(...)` and, below it, `>>> f(arguments)`.
+"""Answers as the continuation of a Python session: `def f(...)` and, below it, `>>> f(arguments)`. Several calls stand
+in a list, `>>> [f(1), f(2)]`, and a comment below them is the message.
 
 For small models that continue text and can't be told what to do. The first answer wins: what follows it is the model
 carrying on with the next example.
 """
+
+from collections.abc import Iterator
 
 from tasks.grammar.calls import arguments_of_call, closing_bracket
 
@@ -20,14 +23,11 @@ def program_and_input(text: str) -> tuple[str, str] | None:
 
 
 def inputs_and_message(text: str) -> tuple[tuple[str, ...], str] | None:
-    """An induction proposal: a comment, which is the message, and the calls below it. Other lines are passed over."""
-    body, _ = _split_at_call(text)
-    comments = [line.removeprefix(_COMMENT).strip() for line in body.split("\n") if line.startswith(_COMMENT)]
-    calls = (arguments_of_call(line.removeprefix(_PROMPT)) for line in text.split("\n") if line.startswith(_PROMPT))
-    inputs = tuple(call for call in calls if call is not None)
-    if not inputs:
-        return None
-    return inputs, comments[0] if comments else ""
+    """An induction proposal: all calls on `>>>` lines, and the first comment, which is the message."""
+    lines = text.split("\n")
+    inputs = tuple(call for line in lines if line.startswith(_PROMPT) for call in _calls(line))
+    comments = (line.removeprefix(_COMMENT).strip() for line in lines if line.startswith(_COMMENT))
+    return (inputs, next(comments, "")) if inputs else None
 
 
 def value(text: str) -> str | None:
@@ -55,3 +55,14 @@ def _split_at_call(text: str) -> tuple[str, str]:
     else:
         body, _, rest = text.partition("\n" + _PROMPT)
     return body, rest.partition("\n")[0]
+
+
+def _calls(line: str) -> Iterator[str]:
+    """The argument list of every call of f on the line, up to the first one that is not closed."""
+    at = line.find("f(")
+    while at >= 0:
+        end = closing_bracket(line, at + 2)
+        if end is None:
+            return
+        yield line[at + 2 : end].strip()
+        at = line.find("f(", end)

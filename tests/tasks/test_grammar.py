@@ -151,14 +151,19 @@ def test_a_completion_without_a_whole_call_is_none(text: str) -> None:
     assert DOCTEST.program_and_input(text) is None
 
 
-def test_calls_below_a_comment_are_inputs_and_a_message() -> None:
-    text = "# Adds one.\n>>> f(1)\n2\n>>> f(-1)\n>>> f(\n>>> f('a', [2])"
-    assert DOCTEST.inputs_and_message(text) == (("1", "-1", "'a', [2]"), "Adds one.")
+def test_calls_in_a_list_are_inputs_and_the_comment_below_is_the_message() -> None:
+    text = ">>> [f(1), f(-1), f('a)', [2]), f()]\n[2, 0]\n# Adds one.\n# More."
+    assert DOCTEST.inputs_and_message(text) == (("1", "-1", "'a)', [2]", ""), "Adds one.")
+
+
+def test_calls_on_lines_of_their_own_are_inputs_too_and_a_call_cut_off_is_none() -> None:
+    assert DOCTEST.inputs_and_message("# Adds one.\n>>> f(1)\n2\n>>> f(-1)\n>>> f(") == (("1", "-1"), "Adds one.")
 
 
 def test_the_message_of_a_completion_may_be_missing_and_the_calls_may_not() -> None:
-    assert DOCTEST.inputs_and_message(">>> f(1)") == (("1",), "")
+    assert DOCTEST.inputs_and_message(">>> [f(1)]") == (("1",), "")
     assert DOCTEST.inputs_and_message("# Adds one.") is None
+    assert DOCTEST.inputs_and_message(">>> []") is None
 
 
 @pytest.mark.parametrize(
@@ -198,7 +203,19 @@ def test_no_text_makes_a_reader_raise(text: str) -> None:
 @pytest.mark.parametrize(
     "unit",
     [
-        *("<answer>", "</answer><answer>", "<input>", "```\n", "`", ">>> f(\n", ">>> f('''", ">>> f(1)\n", "\n>>> "),
+        *(
+            "<answer>",
+            "</answer><answer>",
+            "<input>",
+            "```\n",
+            "`",
+            ">>> f(\n",
+            ">>> f('''",
+            ">>> f(1)\n",
+            ">>> [" + "f(1), " * 9,
+            ">>> f([f([",
+            "\n>>> ",
+        ),
         *("(", "'", '"', "\\", "#", "# \n", " ", "\t\n", "[('", "<", "def f(", "\n", "x", "\ud800"),
     ],
 )
