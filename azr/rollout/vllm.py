@@ -38,7 +38,7 @@ class VllmEngine:
         self._sampling_params = vllm.SamplingParams
         try:
             with _own_random_state():
-                self._llm = vllm.LLM(
+                self.llm = vllm.LLM(
                     model=policy.source,
                     revision=policy.revision,
                     dtype=str(policy.base.dtype).removeprefix("torch."),
@@ -55,7 +55,7 @@ class VllmEngine:
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
         """See Engine."""
-        engine = self._llm.llm_engine
+        engine = self.llm.llm_engine
         done: dict[int, list[Completion]] = {}
         with _own_random_state():
             waiting = {
@@ -75,13 +75,13 @@ class VllmEngine:
 
     def update_weights(self, model: torch.nn.Module) -> None:
         """See Engine. About 0.8 s for 135M parameters on two cores."""
-        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": merged_weights(model)})
-        self._llm.reset_prefix_cache()
+        self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": merged_weights(model)})
+        self.llm.reset_prefix_cache()
 
     def close(self) -> None:
         """See Engine."""
-        self._llm.llm_engine.engine_core.shutdown()
-        del self._llm
+        self.llm.llm_engine.engine_core.shutdown()
+        del self.llm
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
