@@ -45,7 +45,7 @@ class _Foreign:
 
     def close(self) -> None:
         """Take every class that exists now as foreign. Instances of few of them may be written to."""
-        found: set[type] = {object, type}
+        found: set[type] = {object}
         pending: list[type] = [object]
         while pending:
             subclasses: list[type] = type.__subclasses__(pending.pop())
