@@ -23,17 +23,19 @@ def sample(
     """
     greedy = temperature == 0
     logits /= torch.where(greedy, 1.0, temperature)[:, None]
-    peak, likeliest = logits.max(dim=-1, keepdim=True)
+    peak = logits.amax(dim=-1, keepdim=True)
     weights = torch.exp(logits - peak)
     cumulative = weights.cumsum(dim=-1)
     total = cumulative[:, -1:]
     # right=True: the first entry above the mark, so that a token of weight zero is never drawn.
-    drawn = torch.searchsorted(cumulative, uniform[:, None] * total, right=True).clamp_(max=logits.shape[-1] - 1)
-    chosen = torch.where(greedy[:, None], likeliest, drawn)
+    chosen = torch.searchsorted(cumulative, uniform[:, None] * total, right=True).clamp_(max=logits.shape[-1] - 1)
+    if bool(greedy.any()):
+        chosen[greedy] = logits[greedy].argmax(dim=-1, keepdim=True)
     cut = (top_p < 1) & ~greedy
     if bool(cut.any()):
         chosen[cut] = _sample_nucleus(weights[cut] / total[cut], top_p[cut], uniform[cut])
-    logprobs = logits.gather(-1, chosen) - peak - total.log()
+    # The sum, not the running one: rounding adds up along a vocabulary.
+    logprobs = logits.gather(-1, chosen) - peak - weights.sum(dim=-1, keepdim=True).log()
     return chosen[:, 0], logprobs[:, 0]
 
 

@@ -175,7 +175,7 @@ class Decode:
         self._layers = [(first, last, segment, store.layers(segment)) for first, last, segment in ranges]
         self._rows = rows
         self._live = torch.tensor(live, device=device)
-        self._at = lengths[self._live]
+        self._write_at = self._live * rows.room + lengths[self._live]
         self._shared_width = max((segment.end for _, _, segment in ranges), default=0)
         self._own_width = int(lengths.max()) + 1
         self._hidden = torch.arange(self._own_width, device=device) > lengths[:, None]
@@ -192,8 +192,8 @@ class Decode:
         heads, tokens, dim = key.shape
         rows, group = self._rows.keys[layer].shape[1], query.shape[0] // heads
         keys, values = self._rows.keys[layer], self._rows.values[layer]
-        keys[:, self._live, self._at] = key
-        values[:, self._live, self._at] = value
+        keys.view(heads, -1, dim).index_copy_(1, self._write_at, key)
+        values.view(heads, -1, value.shape[-1]).index_copy_(1, self._write_at, value)
         # [heads, rows × group, dim]: the query heads of a row that share a key head stand side by side.
         query = (query * scaling).view(heads, group, tokens, dim).transpose(1, 2)
         if tokens < rows:
@@ -229,7 +229,8 @@ class Decode:
         mixed = mixed.view(heads, rows * group, dim)
         for first, last, segment, layers in self._layers:
             part = slice(first * group, last * group)
-            mixed[:, part].baddbmm_(weights[:, part, segment.start : segment.end], layers[layer][1])
+            # Not baddbmm_: on a processor it goes head by head where its result is a slice.
+            mixed[:, part] += torch.bmm(weights[:, part, segment.start : segment.end], layers[layer][1])
         return mixed
 
 
