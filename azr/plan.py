@@ -13,11 +13,11 @@ from azr.config import Config, EngineChoice, Precision, TrainOn
 from azr.errors import UserError
 from azr.gguf_cache import find_gguf
 from azr.model import resolve_device
+from azr.opening import read_style
 from azr.rollout import choose_engine
 from azr.run import Run, refuse_occupied
 from azr.seed_file import read_seed_files
 from azr.settings import dump_config
-from azr.training import read_style
 from tasks.triplet import TaskType
 
 GIB = 2**30

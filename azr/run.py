@@ -12,7 +12,7 @@ runs/NAME/.lock            held (flock) while a process trains here; the kernel 
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,7 +100,10 @@ def is_training(run: Run) -> bool:
 
 @contextmanager
 def hold(run: Run) -> Iterator[None]:
-    """Keep every other process from training in this folder. Raises UserError where one does already."""
+    """Keep every other process from training in this folder; a folder that did not become a run is removed again.
+
+    Raises UserError where another process holds it.
+    """
     run.folder.mkdir(parents=True, exist_ok=True)
     with run.lock.open("a+") as lock:
         try:
@@ -114,7 +117,13 @@ def hold(run: Run) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield
+        try:
+            yield
+        finally:
+            if not run.config.exists():
+                run.lock.unlink()
+                with suppress(OSError):  # there is something of the user's in it
+                    run.folder.rmdir()
 
 
 def refuse_occupied(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""A whole run: open everything, seed, step until done or told to stop, checkpoint, probe, say how it went.
+"""A whole run: seed, step until done or told to stop, checkpoint, probe, say how it went.
 
 `train` is what `azr train` calls. A run that stops, whether asked to or killed, goes on with `resume=True` from its
 newest checkpoint: buffer and metrics are rewound to it, and since every random choice is a function of the run's seed
@@ -9,135 +9,56 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import torch
-from transformers.utils.logging import disable_progress_bar
 
-from azr.buffer import TaskBuffer
-from azr.checkpoint import (
-    checkpoints,
-    find_checkpoint,
-    read_learner_state,
-    read_state,
-    restore_random_state,
-    save_checkpoint,
-)
+from azr.checkpoint import save_checkpoint
 from azr.config import Config
-from azr.errors import UserError
-from azr.learner import Learner
-from azr.model import Policy, load_policy
-from azr.probe import load_probe, run_probe
-from azr.roles import Table
-from azr.rollout import open_engine
-from azr.rollout.engine import Engine
-from azr.run import Run, hold, refuse_occupied, run_config, write_whole
-from azr.seed_file import read_seed_files, store_seed_tasks
+from azr.opening import EngineOpener, OpenRun, open_configured_engine, open_for_training
+from azr.probe import run_probe
+from azr.run import Run
+from azr.seed_file import store_seed_tasks
 from azr.seeds import derive_seed
 from azr.selfplay import SelfPlay
-from azr.settings import dump_config
 from azr.step_metrics import STEP_LINE_KEY, clock, step_line, step_metrics
-from azr.telemetry import Telemetry, read_metrics, rewind_metrics
-from sandbox import Sandbox, SandboxConfig
-from tasks.prompts import Style, StyleError, load_style
-from tasks.triplet import Proposal, TaskType, Triplet
-
-EngineOpener = Callable[[Policy, Config], Engine]
+from azr.telemetry import read_metrics
+from tasks.triplet import TaskType
 
 PACE_STEPS = 5  # the newest steps that the time left is reckoned from
-
-
-@dataclass(frozen=True)
-class Materials:
-    """What is read before anything is written, so that a mistake leaves no half-made run behind."""
-
-    style: Style
-    probe: list[Triplet]
-    seeds: list[Proposal]
-
-
-def gather(config: Config) -> Materials:
-    """Read the style, the probe's problems and the seed files. Raises UserError for what is missing or broken."""
-    return Materials(read_style(config), load_probe(config.probe), read_seed_files(config.seeding.files))
-
-
-def read_style(config: Config) -> Style:
-    """The prompts' style. Raises UserError where there is none of that name, or it can't be used."""
-    try:
-        return load_style(config.prompts.style)
-    except StyleError as error:
-        raise UserError(f"prompts.style={config.prompts.style}: {error}") from None
-
-
-def open_configured_engine(policy: Policy, config: Config) -> Engine:
-    """The engine that the config names, with room for the longest prompt and response the run can ask for."""
-    most = max(_longest_response(config), config.probe.max_tokens if config.probe.every else 0)
-    return open_engine(policy, config.rollout, config.rollout.max_prompt_tokens + most)
 
 
 def train(config: Config, run: Run, resume: bool, open_engine: EngineOpener = open_configured_engine) -> bool:
     """Run self-play to its last step. Returns whether it got there; False where a signal stopped it.
 
-    `open_engine` is asked for the engine once the policy is loaded.
     Raises UserError for what the user can mend, OSError where the disk is full.
     """
-    materials = gather(config)
-    disable_progress_bar()  # transformers' own, which would cut through ours
-    with hold(run), ExitStack() as stack:
-        begin = _resume if resume else _start
-        begin(run, config)
-        telemetry = stack.enter_context(Telemetry(run))
-        sandbox = stack.enter_context(Sandbox(_sandbox_config(config)))
-        buffer = TaskBuffer.open(run.buffer)
-        stack.callback(buffer.close)
-        return _Training(config, run, materials, telemetry, sandbox, buffer, stack, open_engine).run_to_end()
+    with open_for_training(config, run, resume, open_engine) as opened:
+        return _Training(opened).run_to_end()
 
 
 class _Training:
-    """A run in progress: what `train` opened, and where it stands."""
+    """A run in progress, and where it stands."""
 
-    def __init__(
-        self,
-        config: Config,
-        run: Run,
-        materials: Materials,
-        telemetry: Telemetry,
-        sandbox: Sandbox,
-        buffer: TaskBuffer,
-        stack: ExitStack,
-        open_engine: EngineOpener,
-    ) -> None:
-        self._config = config
-        self._run = run
-        self._materials = materials
-        self._telemetry = telemetry
-        self._sandbox = sandbox
-        self._buffer = buffer
+    def __init__(self, opened: OpenRun) -> None:
+        self._config = opened.config
+        self._run = opened.run
+        self._materials = opened.materials
+        self._telemetry = opened.telemetry
+        self._buffer = opened.buffer
+        self._table = opened.table
+        self._learner = opened.learner
+        self._done = opened.done
+        self._selfplay = SelfPlay(opened.table, opened.learner, opened.buffer, opened.telemetry.phase)
         self._began = time.perf_counter()
-        torch.manual_seed(derive_seed(config.seed, "model"))
-        saved = checkpoints(run)
-        folder = find_checkpoint(run) if saved else None
-        self._done = saved[-1][0] if saved else 0
-        self._say(f"loading {config.model.name}" + (f" from checkpoint {folder}" if folder else ""))
-        weights = folder / "model" if folder else None
-        self._policy = load_policy(config.model, weights)
-        self._learner = Learner(self._policy, config.learner, config.model, _longest_response(config))
-        if folder:
-            self._learner.load_state_dict(read_learner_state(folder))
-            restore_random_state(read_state(folder))
-        self._engine = open_engine(self._policy, config)
-        stack.callback(self._engine.close)
-        self._table = Table(config, self._policy, self._engine, sandbox, materials.style)
-        self._selfplay = SelfPlay(self._table, self._learner, buffer, telemetry.phase)
         self._pace: deque[float] = deque(maxlen=PACE_STEPS)
 
     def run_to_end(self) -> bool:
         """Probe, seed, step. See `train`."""
-        config = self._config
+        config, table = self._config, self._table
         self._say(
-            f"run {self._run.folder}: {config.model.name} on {self._policy.device}, engine {self._engine.name},"
+            f"run {self._run.folder}: {config.model.name} on {table.policy.device}, engine {table.engine.name},"
             f" steps {self._done + 1} to {config.steps}"
         )
         with _stop_flag(self._say) as stop:
@@ -174,7 +95,7 @@ class _Training:
         save_checkpoint(
             self._run,
             self._done,
-            self._policy,
+            self._table.policy,
             self._learner.state_dict(),
             self._buffer.position(),
             self._config.checkpoint.keep,
@@ -197,7 +118,7 @@ class _Training:
         """Fill the buffers; False where a signal came in between rounds."""
         if self._materials.seeds and not any(self._buffer.counts().values()):
             with self._telemetry.phase("seed files", len(self._materials.seeds)) as advance:
-                seeded = store_seed_tasks(self._buffer, self._sandbox, self._materials.seeds, advance)
+                seeded = store_seed_tasks(self._buffer, self._table.sandbox, self._materials.seeds, advance)
             refused = ", ".join(f"{count} {reason}" for reason, count in seeded.refused.items())
             self._say(f"seed files: {seeded.kept} tasks kept" + (f", refused: {refused}" if refused else ""))
         ready = False
@@ -271,55 +192,6 @@ def _stop_flag(say: Callable[[str], None]) -> Iterator[StopFlag]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _start(run: Run, config: Config) -> None:
-    """A new run's folder; its config is written last, and makes it a run.
-
-    Raises UserError where one is there already.
-    """
-    refuse_occupied(run)
-    for leftover in run.folder.glob("buffer.sqlite*"):  # of a start that was killed
-        leftover.unlink()
-    TaskBuffer.create(run.buffer).close()
-    write_whole(run.config, dump_config(config))
-
-
-def _resume(run: Run, config: Config) -> None:
-    """Rewind buffer and metrics to the newest checkpoint, or to before the first step where there is none."""
-    if not run.config.is_file():
-        raise UserError(f"nothing to resume: {run.folder} is not there; start it without --resume")
-    _check_same_run(run, config)
-    saved = checkpoints(run)
-    step = saved[-1][0] if saved else 0
-    buffer = TaskBuffer.open(run.buffer)
-    try:
-        buffer.rewind(step)
-        if saved and buffer.position() != read_state(saved[-1][1]).buffer:
-            raise UserError(f"{run.buffer} is not the buffer that checkpoint {saved[-1][1]} was written with")
-    finally:
-        buffer.close()
-    rewind_metrics(run.metrics, step)
-    write_whole(run.config, dump_config(config))
-
-
-def _check_same_run(run: Run, config: Config) -> None:
-    before = run_config(run)
-    for section in ("seed", "model", "prompts", "propose", "seeding"):
-        if getattr(before, section) != getattr(config, section):
-            raise UserError(
-                f"{run.folder} was started with another {section}; resume it with `azr train {run.folder} --resume`,"
-                " or start a new run (name=...)"
-            )
-
-
-def _longest_response(config: Config) -> int:
-    return max(config.propose.max_tokens, config.solver.max_tokens)
-
-
-def _sandbox_config(config: Config) -> SandboxConfig:
-    limits = config.sandbox
-    return SandboxConfig(workers=limits.workers, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb)
 
 
 def _first_and_last_scores(run: Run) -> dict[str, tuple[float, float]]:

@@ -1,0 +1,163 @@
+"""Opening a run: everything that must be there before the first step, in an order that leaves nothing half-made.
+
+First what the config names is read, then the model is loaded, and only then is the run's folder written to.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from transformers.utils.logging import disable_progress_bar
+
+from azr.buffer import TaskBuffer
+from azr.checkpoint import checkpoints, read_learner_state, read_state, restore_random_state
+from azr.config import Config
+from azr.errors import UserError
+from azr.learner import Learner
+from azr.model import Policy, load_policy
+from azr.probe import load_probe
+from azr.roles import Table
+from azr.rollout import open_engine
+from azr.rollout.engine import Engine
+from azr.run import Run, hold, refuse_occupied, run_config, write_whole
+from azr.seed_file import read_seed_files
+from azr.seeds import derive_seed
+from azr.settings import dump_config
+from azr.telemetry import Telemetry, rewind_metrics
+from sandbox import Sandbox, SandboxConfig
+from tasks.prompts import Style, StyleError, load_style
+from tasks.triplet import Proposal, Triplet
+
+EngineOpener = Callable[[Policy, Config], Engine]
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What is read before anything is written, so that a mistake leaves no half-made run behind."""
+
+    style: Style
+    probe: list[Triplet]
+    seeds: list[Proposal]
+
+
+def gather(config: Config) -> Materials:
+    """Read the style, the probe's problems and the seed files. Raises UserError for what is missing or broken."""
+    return Materials(read_style(config), load_probe(config.probe), read_seed_files(config.seeding.files))
+
+
+def read_style(config: Config) -> Style:
+    """The prompts' style. Raises UserError where there is none of that name, or it can't be used."""
+    try:
+        return load_style(config.prompts.style)
+    except StyleError as error:
+        raise UserError(f"prompts.style={config.prompts.style}: {error}") from None
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run with all its parts open. `done` steps of it lie behind."""
+
+    config: Config
+    run: Run
+    materials: Materials
+    telemetry: Telemetry
+    buffer: TaskBuffer
+    table: Table
+    learner: Learner
+    done: int
+
+
+def open_configured_engine(policy: Policy, config: Config) -> Engine:
+    """The engine that the config names, with room for the longest prompt and response the run can ask for."""
+    most = max(_longest_response(config), config.probe.max_tokens if config.probe.every else 0)
+    return open_engine(policy, config.rollout, config.rollout.max_prompt_tokens + most)
+
+
+@contextmanager
+def open_for_training(
+    config: Config, run: Run, resume: bool, open_engine: EngineOpener = open_configured_engine
+) -> Iterator[OpenRun]:
+    """Start the run in `run`'s folder, or take it up where its newest checkpoint left it.
+
+    `open_engine` is asked for the engine once the policy is loaded.
+    Raises UserError for what the user can mend; a run that could not start leaves no folder behind.
+    """
+    materials = gather(config)
+    disable_progress_bar()  # transformers' own, which would cut through ours
+    with hold(run), ExitStack() as stack:
+        checkpoint = _newest_checkpoint(run, config) if resume else None
+        if not resume:
+            refuse_occupied(run)
+        Console(highlight=False).print(f"loading {checkpoint or config.model.name}", soft_wrap=True)
+        torch.manual_seed(derive_seed(config.seed, "model"))
+        policy = load_policy(config.model, checkpoint and checkpoint / "model")
+        sandbox = stack.enter_context(Sandbox(_sandbox_config(config)))
+        learner = Learner(policy, config.learner, config.model, _longest_response(config))
+        if checkpoint:
+            learner.load_state_dict(read_learner_state(checkpoint))
+            restore_random_state(read_state(checkpoint))
+        engine = open_engine(policy, config)
+        stack.callback(engine.close)
+        if resume:
+            _rewind(run, checkpoint)
+        else:
+            _lay_out(run)
+        write_whole(run.config, dump_config(config))
+        buffer = TaskBuffer.open(run.buffer)
+        stack.callback(buffer.close)
+        telemetry = stack.enter_context(Telemetry(run))
+        table = Table(config, policy, engine, sandbox, materials.style)
+        done = read_state(checkpoint).step if checkpoint else 0
+        yield OpenRun(config, run, materials, telemetry, buffer, table, learner, done)
+
+
+def _lay_out(run: Run) -> None:
+    """An empty buffer. The config is written after it, and makes the folder a run."""
+    for leftover in run.folder.glob("buffer.sqlite*"):  # of a start that was killed
+        leftover.unlink()
+    TaskBuffer.create(run.buffer).close()
+
+
+def _newest_checkpoint(run: Run, config: Config) -> Path | None:
+    """None where the run was stopped before its first checkpoint. Raises UserError where there is nothing to resume."""
+    if not run.config.is_file():
+        raise UserError(f"nothing to resume: {run.folder} is not there; start it without --resume")
+    _check_same_run(run, config)
+    saved = checkpoints(run)
+    return saved[-1][1] if saved else None
+
+
+def _rewind(run: Run, checkpoint: Path | None) -> None:
+    """Take buffer and metrics back to the checkpoint, or to before the first step."""
+    state = read_state(checkpoint) if checkpoint else None
+    step = state.step if state else 0
+    buffer = TaskBuffer.open(run.buffer)
+    try:
+        buffer.rewind(step)
+        if state and buffer.position() != state.buffer:
+            raise UserError(f"{run.buffer} is not the buffer that checkpoint {checkpoint} was written with")
+    finally:
+        buffer.close()
+    rewind_metrics(run.metrics, step)
+
+
+def _check_same_run(run: Run, config: Config) -> None:
+    before = run_config(run)
+    for section in ("seed", "model", "prompts", "propose", "seeding"):
+        if getattr(before, section) != getattr(config, section):
+            raise UserError(
+                f"{run.folder} was started with another {section}; resume it with `azr train {run.folder} --resume`,"
+                " or start a new run (name=...)"
+            )
+
+
+def _longest_response(config: Config) -> int:
+    return max(config.propose.max_tokens, config.solver.max_tokens)
+
+
+def _sandbox_config(config: Config) -> SandboxConfig:
+    limits = config.sandbox
+    return SandboxConfig(workers=limits.workers, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb)

@@ -1,0 +1,91 @@
+"""The command as a person meets it: help, plans, and one clear line for every mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+CONFIGS = sorted((PROJECT / "configs").glob("*.yaml"))
+GPU_CONFIGS = [path for path in CONFIGS if path.stem not in ("quickstart", "smollm2-135m")]
+
+
+def azr(*words, cwd=PROJECT):
+    """Exit code, standard output, standard error."""
+    command = [sys.executable, "-c", "from azr.cli import main; main()", *map(str, words)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_help_teaches_and_is_quick():
+    code, said, _ = azr("train", "--help")
+    assert code == 0
+    for word in ("--resume", "--dry-run", "configs/quickstart.yaml"):
+        assert word in said
+
+
+def test_help_does_not_import_torch():
+    probe = "import sys; import azr.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
+
+
+def test_the_gpu_configs_are_the_papers():
+    assert {path.stem for path in GPU_CONFIGS} == {
+        "qwen2.5-coder-3b",
+        "qwen2.5-coder-7b",
+        "qwen2.5-7b",
+        "qwen2.5-coder-14b",
+        "llama3.1-8b",
+        "qwen3-4b",
+    }
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_has_a_plan(path, tmp_path):
+    code, said, complaint = azr("train", path, "--dry-run", "--runs", tmp_path)
+    assert (code, complaint) == (0, "")
+    assert "nothing was written" in said
+    assert list(tmp_path.iterdir()) == []
+    if path in GPU_CONFIGS:
+        assert "192 proposals" in said
+        assert "1536 answers estimate learnability, 192 answers train the solver" in said
+        assert "80 GB GPU" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["configs/quickstart.yaml", "learner.clp=0.3"], "did you mean learner.clip?"),
+        (["configs/quickstart.yaml", "steps=many"], "steps = 'many'"),
+        (["configs/quickstrt.yaml"], "did you mean configs/quickstart.yaml?"),
+        (["configs/quickstart.yaml", "model.name=./no-such-model"], "no-such-model"),
+        (["configs/quickstart.yaml", "prompts.style=poetry"], "prompts.style=poetry"),
+        (["configs/quickstart.yaml", "probe.data=nowhere.jsonl"], "no file nowhere.jsonl"),
+        (["configs/quickstart.yaml", "seeding.files=[nowhere.jsonl]"], "nowhere.jsonl can't be read"),
+        (["configs/quickstart.yaml", "--resume"], "nothing to resume"),
+        (["no-such-run", "--resume"], "no config file no-such-run"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(words, told, tmp_path):
+    code, _, complaint = azr("train", *words, "--runs", tmp_path)
+    assert code == 2
+    assert told in complaint
+    assert len(complaint.strip().splitlines()) == 1
+    assert not any(tmp_path.rglob("config.yaml"))
+
+
+def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path):
+    code, _, complaint = azr("train", tmp_path, "--resume")
+    assert code == 2
+    assert str(tmp_path) in complaint
+
+
+def test_doctor_says_what_this_machine_grants():
+    code, said, _ = azr("doctor", "--json")
+    found = json.loads(said)
+    assert code == (0 if found["able"] else 2)
+    assert {"policy", "process", "rlimits"} <= set(found["sandbox"]["granted"]) or not found["able"]
+    assert found["engines"]["transformers"]
+    assert any(device.startswith("cpu") for device in found["devices"])
