@@ -22,9 +22,13 @@ MAX_MESSAGE = 500  # characters
 def propose_prompt(style: Style, references: Sequence[Triplet], rng: random.Random, inputs: int = 10) -> Prompt:
     """Asks for `inputs` inputs of the first reference's program, and a message about it.
 
-    `rng` draws the style's examples and hint; the same state gives the same prompt.
+    The style may show the reference's own input. `rng` draws the style's examples and hint; the same state gives the
+    same prompt.
     """
-    return style.prompt("propose_induction", program=references[0].program, count=inputs, **style.variety(rng))
+    known = references[0]
+    return style.prompt(
+        "propose_induction", program=known.program, input=known.input, count=inputs, **style.variety(rng)
+    )
 
 
 def parse_proposal(style: Style, text: str, references: Sequence[Triplet]) -> Proposal | Rejection:

@@ -31,7 +31,7 @@ _ANSWER = re.compile(r"\$answer\b|\$\{answer\}")
 TEMPLATES: dict[str, frozenset[str]] = {
     "propose_deduction": frozenset({"examples", "references", "hint", "answer"}),
     "propose_abduction": frozenset({"examples", "references", "hint", "answer"}),
-    "propose_induction": frozenset({"examples", "program", "count", "hint", "answer"}),
+    "propose_induction": frozenset({"examples", "program", "input", "count", "hint", "answer"}),
     "solve_deduction": frozenset({"program", "input", "answer"}),
     "solve_abduction": frozenset({"program", "output", "answer"}),
     "solve_induction": frozenset({"pairs", "message", "answer"}),
