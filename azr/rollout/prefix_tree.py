@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # A shorter common beginning is cheaper to compute twice than to attend to as a segment of its own.
-MIN_SHARED_TOKENS = 16
+MIN_SHARED_TOKENS = 32
 
 
 @dataclass(frozen=True, eq=False)

@@ -139,7 +139,7 @@ class _Generation:
         """As many waiting samples as memory allows, in order."""
         taken: list[_Sample] = []
         room = max((self._rows[row].room for row in self._live), default=0)
-        segments = {segment for row in self._live for segment in self._rows[row].shared}
+        segments = self._store.held()
         while self._waiting and len(self._live) + len(taken) < _MAX_ROWS:
             one = self._waiting[0]
             room, segments = max(room, one.room), segments | set(one.shared)

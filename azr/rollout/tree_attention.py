@@ -42,10 +42,9 @@ class SegmentStore:
         """Forget a segment."""
         del self._layers[segment]
 
-    @property
-    def tokens(self) -> int:
-        """Positions held."""
-        return sum(len(segment.tokens) for segment in self._layers)
+    def held(self) -> set[Segment]:
+        """The segments that are there."""
+        return set(self._layers)
 
 
 class RowStore:
