@@ -30,12 +30,10 @@ _GPU_BLOCK = 1024
 
 @dataclass(frozen=True)
 class QueryBlock:
-    """Queries `start` to `stop` of the row, and the runs of keys (first, one past the last) that they see some of."""
+    """Neighbouring queries, and the keys that at least one of them sees."""
 
-    start: int
-    stop: int
-    key_runs: tuple[tuple[int, int], ...]
-    mask: Tensor  # [stop - start, keys] bool, True where the query sees the key
+    pieces: tuple[int, ...]  # of the row's keys, by their number; what they hold is in the row's order
+    mask: Tensor  # [queries, keys] bool, True where the query sees the key
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,8 @@ class TreeMask:
     """Who sees whom in a packed row, as one of the kernels wants it."""
 
     kernel: AttentionKernel
-    blocks: tuple[QueryBlock, ...] = ()  # dense
+    blocks: tuple[QueryBlock, ...] = ()  # dense: they make up the row
+    piece_sizes: tuple[int, ...] = ()  # dense: how the row's keys are cut, so that every block needs whole pieces
     block_mask: BlockMask | None = None  # flex
 
 
@@ -51,8 +50,7 @@ def tree_mask(kernel: AttentionKernel, subtree_end: Tensor) -> TreeMask:
     """The mask of a row, from `PackedBatch.subtree_end` ([T]); made once, used by every layer."""
     if kernel is AttentionKernel.FLEX:
         return TreeMask(kernel, block_mask=_flex_mask(subtree_end))
-    size = _CPU_BLOCK if subtree_end.device.type == "cpu" else _GPU_BLOCK
-    return TreeMask(kernel, blocks=tuple(_query_blocks(subtree_end, size)))
+    return _dense_mask(subtree_end, _CPU_BLOCK if subtree_end.device.type == "cpu" else _GPU_BLOCK)
 
 
 @contextmanager
@@ -73,21 +71,26 @@ def tree_attention(config: PretrainedConfig, kernel: AttentionKernel) -> Iterato
         config._attn_implementation = former
 
 
-def _query_blocks(subtree_end: Tensor, size: int) -> Iterator[QueryBlock]:
+def _dense_mask(subtree_end: Tensor, block_size: int) -> TreeMask:
     length = len(subtree_end)
     places = torch.arange(length, device=subtree_end.device)
-    for start in range(0, length, size):
-        stop = min(start + size, length)
+    blocks = []  # keys and mask
+    cuts = {length}
+    for start in range(0, length, block_size):
+        queries = places[start : start + block_size, None]
         # What an earlier token is to the block's later queries it is to its first one: subtrees only close.
-        keys = torch.cat((torch.nonzero(subtree_end[:start] > start).flatten(), places[start:stop]))
-        queries = places[start:stop, None]
-        mask = (keys <= queries) & (queries < subtree_end[keys])
-        breaks = (torch.nonzero(keys[1:] != keys[:-1] + 1).flatten() + 1).tolist()
-        runs = tuple(
-            (int(keys[first]), int(keys[last - 1]) + 1)
-            for first, last in zip([0, *breaks], [*breaks, len(keys)], strict=True)
-        )
-        yield QueryBlock(start, stop, runs, mask)
+        keys = torch.cat((torch.nonzero(subtree_end[:start] > start).flatten(), queries.flatten()))
+        blocks.append((keys, (keys <= queries) & (queries < subtree_end[keys])))
+        gaps = keys[1:] != keys[:-1] + 1
+        cuts.update((start, int(keys[0]), *keys[1:][gaps].tolist(), *(keys[:-1][gaps] + 1).tolist()))
+    edges = torch.tensor(sorted(cuts | {0}), device=subtree_end.device)
+    return TreeMask(
+        AttentionKernel.DENSE,
+        blocks=tuple(
+            QueryBlock(tuple(torch.nonzero(torch.isin(edges, keys)).flatten().tolist()), mask) for keys, mask in blocks
+        ),
+        piece_sizes=tuple(edges.diff().tolist()),
+    )
 
 
 def _dense_forward(
@@ -108,25 +111,22 @@ def _dense_forward(
     key_heads = key.shape[1]
     shared = heads // key_heads
     # The query heads of a key head become more queries of it: no key or value is copied for grouped heads.
-    grouped = query.view(1, key_heads, shared, length, size) if shared > 1 else query[:, :, None]
+    grouped = query.view(1, key_heads, shared, length, size)
+    # Split once and put together a block at a time: slices would each have a gradient as long as the row.
+    query_blocks = grouped.split([len(block.mask) for block in tree.blocks], dim=3)
+    key_pieces, value_pieces = key.split(tree.piece_sizes, dim=2), value.split(tree.piece_sizes, dim=2)
     outputs = []
-    for block in tree.blocks:
-        rows = block.stop - block.start
-        queries = grouped[:, :, :, block.start : block.stop].reshape(1, key_heads, shared * rows, size)
+    for block, queries in zip(tree.blocks, query_blocks, strict=True):
+        rows = len(block.mask)
         attended = scaled_dot_product_attention(
-            queries,
-            _gather(key, block.key_runs),
-            _gather(value, block.key_runs),
+            queries.reshape(1, key_heads, shared * rows, size),
+            torch.cat([key_pieces[piece] for piece in block.pieces], dim=2),
+            torch.cat([value_pieces[piece] for piece in block.pieces], dim=2),
             attn_mask=block.mask.repeat(shared, 1),
             scale=scaling,
         )
         outputs.append(attended.view(heads, rows, size).transpose(0, 1))
     return torch.cat(outputs)[None], None
-
-
-def _gather(states: Tensor, runs: tuple[tuple[int, int], ...]) -> Tensor:
-    """The runs of [1, key heads, T, d] one after the other. Slices, since index_select has a slow backward."""
-    return torch.cat([states[:, :, first:last] for first, last in runs], dim=2)
 
 
 def _flex_mask(subtree_end: Tensor) -> BlockMask:
