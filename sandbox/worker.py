@@ -20,7 +20,7 @@ from multiprocess.connection import Connection
 from sandbox.job import CallResult, CallStatus, Job, JobResult, JobStatus, SandboxConfig, SandboxError, Wall
 from sandbox.protocol import EXITED, KILLED, LINES_EXTRA, LINES_PER_OUTPUT, ORDER, REPORT, TIMED_OUT
 
-_START = "import sys; sys.path += sys.argv.pop(1).split('|'); from sandbox.zygote import main; main()"
+_START = "import sys; sys.path += sys.argv.pop(1).split('|'); from sandbox.start import main; main()"
 _START_TIMEOUT_S = 60.0
 _GRACE_S = 10.0  # beyond a job's own limit, after which the zygote itself counts as dead
 _MAX_ERROR = 2000  # characters of an error's text that are passed on

@@ -4,7 +4,7 @@ It is started by a fresh exec (never forked from the user's big process), import
 gives up what it can (sandbox/isolation.py), and then does nothing but read a job, fork, wait, and report. It never
 looks into a job or a result. The child is killed by this process's clock, which hostile code cannot catch.
 
-Run as `python -c "from sandbox.zygote import main; main()" CONFIG` with a socket as standard input; sandbox/worker.py
+Started by sandbox/start.py with a socket as standard input and settings as the first argument; sandbox/worker.py
 does that.
 """
 
