@@ -220,8 +220,8 @@ def test_no_text_makes_a_reader_raise(text: str) -> None:
     ],
 )
 def test_reading_takes_time_linear_in_the_text(grammar: Grammar, unit: str) -> None:
-    for text in (unit * (2_000_000 // len(unit)), f"<answer><input>{unit * (1_000_000 // len(unit))}</input></answer>"):
+    for text in (unit * (500_000 // len(unit)), f"<answer><input>{unit * (500_000 // len(unit))}</input></answer>"):
         for reader in readers(grammar):
             started = time.perf_counter()
             reader(text)
-            assert time.perf_counter() - started < 5  # quadratic time would be hours
+            assert time.perf_counter() - started < 5  # quadratic time would be many minutes
