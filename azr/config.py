@@ -4,11 +4,17 @@ Defaults are the paper's (Zhao et al. 2025, section 3 and the hyperparameters of
 """
 
 from dataclasses import field
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+
+from azr.choices import AttentionKernel as AttentionKernel
+from azr.choices import ChatMode as ChatMode
+from azr.choices import EngineChoice as EngineChoice
+from azr.choices import Estimator as Estimator
+from azr.choices import Precision as Precision
+from azr.choices import TrainOn as TrainOn
 
 # A typo must not pass silently, and a finished config never changes.
 STRICT = ConfigDict(extra="forbid")
@@ -17,53 +23,6 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(gt=0, le=5)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
-
-
-class EngineChoice(StrEnum):
-    """Who generates. `auto` takes vLLM where it can be imported, else transformers."""
-
-    AUTO = "auto"
-    VLLM = "vllm"
-    TRANSFORMERS = "transformers"
-
-
-class Precision(StrEnum):
-    """What the model's weights and activations are held in."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-
-
-class Estimator(StrEnum):
-    """How rewards become advantages (azr/learner/advantage.py has each formula and its source)."""
-
-    TRR_PP = "trr++"
-    GRPO = "grpo"
-    DR_GRPO = "dr_grpo"
-    RLOO = "rloo"
-    REINFORCE_PP = "reinforce++"
-
-
-class TrainOn(StrEnum):
-    """Which answers train the solver: newly sampled ones, or the ones that estimated the learnability."""
-
-    FRESH = "fresh"
-    ESTIMATE = "estimate"
-
-
-class ChatMode(StrEnum):
-    """Whether prompts go through the tokenizer's chat template. `auto`: where the style wants it and there is one."""
-
-    AUTO = "auto"
-    ALWAYS = "always"
-    NEVER = "never"
-
-
-class AttentionKernel(StrEnum):
-    """How the learner masks packed prompts: `dense` mask with SDPA, or `flex` block masks (for GPUs)."""
-
-    DENSE = "dense"
-    FLEX = "flex"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -165,9 +124,7 @@ class LearnerConfig:
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2  # ε of the clipped objective
     gradient_norm: Annotated[float, Field(gt=0)] = 1.0
     minibatches: Positive = 1  # optimizer steps a step of the loop; 1 is on-policy
-    truncated_importance: Annotated[float, Field(ge=0)] = (
-        2.0  # cap on learner/engine ratios; 0: no weights
-    )
+    truncated_importance: Annotated[float, Field(ge=0)] = 2.0  # cap on learner/engine ratios; 0: no weights
     max_batch_tokens: Positive = 16384  # tokens a micro-batch, shared prefixes counted once
     logit_chunk: Positive = 1024  # predicted positions whose logits are held at once
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from azr.choices import EngineChoice, Precision
 from azr.commands.arguments import AsJson, print_json
-from azr.config import EngineChoice, Precision
 from azr.errors import UserError
 
 app = typer.Typer(
@@ -143,6 +143,8 @@ def score(
 
     benchmark = find_benchmark(name)
     ks = _numbers(k)
+    if not samples.is_file():
+        raise UserError(f"{samples}: there is no such file of samples")
     problems = load_problems(benchmark, data_places(data or [], [name]), limit)
     file = read_samples(samples, {problem.task_id for problem in problems})
     notes = Console(stderr=True, highlight=False)

@@ -90,7 +90,7 @@ def render(stories: Sequence[RunStory]) -> str:
 
 def _library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script."""
-    return str(vl_convert.javascript_bundle(None)).replace("</script", "<\\/script")
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")).replace("</script", "<\\/script")
 
 
 def _style() -> str:
