@@ -1,0 +1,157 @@
+"""One step of the loop, looked at from inside: what is shown, what fills the solver's batch, what is paid."""
+
+import pytest
+import torch
+
+from azr.buffer import Origin, TaskBuffer, TaskRow
+from azr.config import ProposeConfig, RolloutConfig
+from azr.errors import UserError
+from azr.learner import Learner
+from azr.model import load_policy
+from azr.record import store_step
+from azr.roles import Table, propose, solve
+from azr.rollout.scripted import ScriptedEngine
+from azr.run import Run
+from azr.selfplay import SelfPlay
+from azr.step_metrics import step_line, step_metrics
+from azr.telemetry import Telemetry, read_metrics, rewind_metrics
+from sandbox import Sandbox, SandboxConfig
+from tasks.prompts import load_style
+from tasks.triplet import Rejection, Role, TaskType, Triplet, Verdict
+from tests.azr.players import respond, tiny_config, tiny_model_folder
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(SandboxConfig(workers=1, timeout_s=2.0)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.set_num_threads(1)
+    return tiny_model_folder(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def buffer(tmp_path):
+    opened = TaskBuffer.create(tmp_path / "buffer.sqlite")
+    with opened.transaction():
+        for number in range(6):
+            for task_type in TaskType:
+                program = f"def f(x):\n    return [x, {number}]"
+                inputs = ("1",) if task_type is not TaskType.INDUCTION else ("1", "2", "3", "4")
+                outputs = tuple(f"[{given}, {number}]" for given in inputs)
+                triplet = Triplet(task_type, program, inputs, outputs, "A pair.")
+                opened.add_task(TaskRow(0, triplet, Origin.SEEDING))
+    yield opened
+    opened.close()
+
+
+def table(model, sandbox, config=None, say=respond):
+    config = config or tiny_config(model)
+    policy = load_policy(config.model)
+    return Table(config, policy, ScriptedEngine(policy, say), sandbox, load_style(config.prompts.style))
+
+
+def ignore(done, total=None):
+    """Nobody watches."""
+
+
+def propose_all(at, buffer, count=4, number=1):
+    return propose(at, buffer, dict.fromkeys(TaskType, count), ("step", number, "propose"), ignore)
+
+
+def test_proposals_share_prompts_show_their_own_type_and_repeat_by_seed(model, sandbox, buffer):
+    at = table(model, sandbox)
+    proposed = propose_all(at, buffer)
+    assert [p.type for p in proposed] == [task_type for task_type in TaskType for _ in range(4)]
+    assert len({p.prompt for p in proposed}) == 6  # 2 samples behind each prompt
+    for proposal in proposed:
+        shown = [buffer.task(ref).triplet for ref in proposal.refs]
+        if proposal.type is TaskType.INDUCTION:
+            assert len(shown) == 1
+            assert shown[0].type is not TaskType.INDUCTION
+        else:
+            assert [triplet.type for triplet in shown] == [proposal.type] * 2
+    again = propose_all(at, buffer)
+    assert [(p.prompt_ids, p.completion.token_ids) for p in again] == [
+        (p.prompt_ids, p.completion.token_ids) for p in proposed
+    ]
+    assert [p.prompt_ids for p in propose_all(at, buffer, number=2)] != [p.prompt_ids for p in proposed]
+
+
+@pytest.mark.parametrize(("rejecting", "outcomes"), [(True, ["valid", *["duplicate"] * 3]), (False, ["valid"] * 4)])
+def test_the_same_task_again_is_a_duplicate(model, sandbox, buffer, rejecting, outcomes):
+    settings = ProposeConfig(batch=4, samples_per_prompt=4, references=0, max_tokens=120, reject_duplicates=rejecting)
+    at = table(model, sandbox, tiny_config(model, propose=settings), lambda prompt, _: respond(prompt, 1))
+    # The script breaks one proposal in five, by its prompt: the first batch whose prompt it does not break will do.
+    for number in range(20):
+        proposed = propose(at, buffer, {TaskType.DEDUCTION: 4}, ("step", number, "propose"), ignore)
+        found = [p.outcome.reason if isinstance(p.outcome, Rejection) else "valid" for p in proposed]
+        if found[0] == "valid":
+            break
+    assert found == outcomes
+
+
+def test_references_are_dropped_until_the_prompt_fits(model, sandbox, buffer):
+    roomy = table(model, sandbox)
+    longest = max(len(p.prompt_ids) for p in propose_all(roomy, buffer) if p.type is not TaskType.INDUCTION)
+    tight = table(model, sandbox, tiny_config(model, rollout=RolloutConfig(max_prompt_tokens=longest - 1)))
+    proposed = propose(tight, buffer, {TaskType.DEDUCTION: 4, TaskType.ABDUCTION: 4}, ("step", 1, "propose"), ignore)
+    assert all(len(p.prompt_ids) < longest for p in proposed)
+    assert any(len(p.refs) < 2 for p in proposed)
+    hopeless = table(model, sandbox, tiny_config(model, rollout=RolloutConfig(max_prompt_tokens=5)))
+    with pytest.raises(UserError, match=r"rollout\.max_prompt_tokens=5"):
+        propose_all(hopeless, buffer)
+
+
+def test_answers_are_judged_by_what_the_program_does(model, sandbox):
+    task = Triplet(TaskType.DEDUCTION, "def f(x):\n    return {x}", ("3",), ("{3}",))
+    said = ["{3}\n", "set([3])\n", "{4}\n", "three\n"]
+    at = table(model, sandbox, say=lambda _, sample: said[sample])
+    (answers,) = solve(at, [task], 4, ("step", 1, "solve"), ignore)
+    assert [answer.verdict for answer in answers] == [Verdict.RIGHT, Verdict.RIGHT, Verdict.WRONG, Verdict.WRONG]
+
+
+def test_the_solver_trains_on_new_tasks_first_and_the_buffer_fills_the_rest(model, sandbox, buffer, tmp_path):
+    at = table(model, sandbox)
+    learner = Learner(at.policy, at.config.learner, at.config.model)
+    with Telemetry(Run(tmp_path)) as telemetry:
+        record = SelfPlay(at, learner, buffer, telemetry.phase).step(1)
+    new = {task_type: sum(task.triplet.type is task_type for task in record.invented) for task_type in TaskType}
+    for task_type in TaskType:
+        exercises = [e for e in record.exercises if e.triplet.type is task_type]
+        assert len(exercises) == at.config.solver.batch
+        own = [e for e in exercises if e.proposal is not None]
+        assert len(own) == min(new[task_type], at.config.solver.batch)
+        assert all(e.stored is not None for e in exercises if e.proposal is None)
+    assert sum(r.role is Role.PROPOSE for r in record.rollouts) == 3 * at.config.propose.batch
+    for rollout in record.rollouts:
+        assert rollout.reward in {-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0}
+        assert len(rollout.logprobs) == len(rollout.response_ids)
+    metrics = step_metrics(record, buffer)
+    valid = sum(isinstance(p.outcome, Triplet) for p in record.proposed)
+    assert metrics["propose/valid"] == pytest.approx(valid / len(record.proposed))
+    rejected = sum(value for name, value in metrics.items() if name.startswith("propose/rejected/"))
+    assert rejected == len(record.proposed) - valid
+    assert step_line(metrics, 1, 4, 60.0).startswith("step 1/4  valid ")
+    # Written once already by the step itself: the same record again shows up as twice the rows.
+    before = buffer.position()
+    store_step(buffer, record)
+    assert buffer.position()["attempt"] - before["attempt"] == before["attempt"]
+
+
+def test_metrics_survive_a_torn_line_and_rewind(tmp_path):
+    run = Run(tmp_path)
+    with Telemetry(run) as telemetry:
+        for step in range(4):
+            telemetry.record(step, {"reward/solve": step / 3})
+        telemetry.say("a line")
+    with run.metrics.open("a") as file:
+        file.write('{"step": 4, "rewa')
+    assert [line["step"] for line in read_metrics(run.metrics)] == [0, 1, 2, 3]
+    rewind_metrics(run.metrics, 2)
+    assert [line["step"] for line in read_metrics(run.metrics)] == [0, 1, 2]
+    assert run.log.read_text().endswith("a line\n")
+    assert list(run.tensorboard.iterdir())
