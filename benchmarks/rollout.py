@@ -123,7 +123,7 @@ def compare_vllm(policy: Policy, requests: Sequence[Request], rounds: int) -> No
 
 
 def compare(name: str, contestant: Contestant, peer_name: str, peer: Contestant, rounds: int, bar: float) -> None:
-    """Both by turns; prints tokens a second of each round and the ratio of the medians beside the bar."""
+    """Both by turns; prints tokens a second as they are measured, then the ratio of the medians beside the bar."""
     speeds: dict[str, list[float]] = {name: [], peer_name: []}
     for _ in range(rounds):
         for who, run in ((name, contestant), (peer_name, peer)):
@@ -131,9 +131,7 @@ def compare(name: str, contestant: Contestant, peer_name: str, peer: Contestant,
             start = time.perf_counter()
             tokens = run()
             speeds[who].append(tokens / (time.perf_counter() - start))
-    for who, measured in speeds.items():
-        each = ", ".join(f"{speed:.0f}" for speed in measured)
-        print(f"{who:20} {statistics.median(measured):6.1f} tokens/s   ({each})")
+            print(f"{who:20} {speeds[who][-1]:6.1f} tokens/s   ({tokens} tokens)", flush=True)
     ratio = statistics.median(speeds[name]) / statistics.median(speeds[peer_name])
     print(f"{'ratio':20} {ratio:6.2f}   bar {bar}: {'met' if ratio >= bar else 'MISSED'}\n")
 

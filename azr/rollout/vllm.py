@@ -6,6 +6,7 @@ are kept wherever they suit; by prefix caching the samples of a prompt, and prom
 
 import gc
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -56,21 +57,21 @@ class VllmEngine:
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
         """See Engine."""
         engine = self.llm.llm_engine
+        names: list[str] = []
         done: dict[int, list[Completion]] = {}
         with _own_random_state():
-            waiting = {
-                engine.add_request(str(i), {"prompt_token_ids": list(request.prompt_ids)}, self._params(request)): i
-                for i, request in enumerate(requests)
-            }
             try:
+                for i, request in enumerate(requests):
+                    prompt = {"prompt_token_ids": list(request.prompt_ids)}
+                    names.append(engine.add_request(str(i), prompt, self._params(request)))
                 while engine.has_unfinished_requests():
                     for output in engine.step():
                         i = int(output.request_id)
                         done[i] = [self._completion(requests[i], sample) for sample in output.outputs]
                         if on_done is not None:
                             on_done(i, done[i])
-            finally:  # nothing is left to abort unless the callback or the user interrupted
-                engine.abort_request([name for name, i in waiting.items() if i not in done], internal=True)
+            finally:  # there is something to abort only after an error or an interrupt
+                engine.abort_request([name for i, name in enumerate(names) if i not in done], internal=True)
         return [done[i] for i in range(len(requests))]
 
     def update_weights(self, model: torch.nn.Module) -> None:
@@ -120,7 +121,9 @@ def _import_vllm(device: torch.device, config: VllmConfig) -> Any:
         settings |= {"VLLM_CPU_KVCACHE_SPACE": str(config.kv_cache_gib), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
     for name, value in settings.items():
         os.environ.setdefault(name, value)
-    import vllm
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        import vllm
 
     return vllm
 
