@@ -51,11 +51,15 @@ def plan_step(config: Config) -> StepPlan:
 
 
 def weights_gib(config: Config, parameters: float) -> float:
-    """GiB for weights, gradients and AdamW's moments: 16 bytes a parameter trained in full (fp32 master weights), else
-    the frozen base's own width. Activations and the engine's memory come on top."""
-    if not config.model.lora.rank:
-        return 16 * parameters / GIB
-    return (2 if config.model.precision is Precision.BF16 else 4) * parameters / GIB
+    """GiB for weights, gradients and AdamW's moments; activations and the engine's memory come on top.
+
+    A parameter trained in full takes 16 bytes in fp32 (weight, gradient, two moments), and 4 more where the model itself
+    is bf16. With LoRA, what counts is the frozen base.
+    """
+    narrow = config.model.precision is Precision.BF16
+    if config.model.lora.rank:
+        return (2 if narrow else 4) * parameters / GIB
+    return (20 if narrow else 16) * parameters / GIB
 
 
 def print_plan(config: Config, run: Run, resume: bool, console: Console | None = None) -> None:
