@@ -177,6 +177,7 @@ def in_a_process(python: str, side: str, work: Path) -> dict[str, float]:
     command = [python, __file__, "--run", side, "--work", str(work)]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     result: dict[str, float] = json.loads(printed.strip().splitlines()[-1])
+    print(f"{side}: {result['seconds']:.1f} s", file=sys.stderr, flush=True)
     return result
 
 
