@@ -11,7 +11,7 @@ import sys
 import typer
 from rich.console import Console
 
-from azr.commands import buffer, doctor, export, report, runs, train
+from azr.commands import ask, buffer, doctor, export, report, runs, train
 from azr.commands import eval as eval_commands
 from azr.errors import UserError
 from sandbox import SandboxError
@@ -28,6 +28,7 @@ app.command()(doctor.doctor)
 app.command()(runs.runs)
 app.command()(report.report)
 app.command()(export.export)
+app.command()(ask.ask)
 app.add_typer(buffer.app, name="buffer")
 app.add_typer(eval_commands.app, name="eval")
 

@@ -61,7 +61,7 @@ def print_page(page: TaskPage, offset: int) -> None:
     table = _table(right=("id", "step"), left=("type",), more_right=("learn", "solved", "lines"))
     table.add_column("program", no_wrap=True)
     for task in page.tasks:
-        program = Text(" ".join(_visible(task.program).removeprefix("def ").split()))
+        program = Text(" ".join(visible(task.program).removeprefix("def ").split()))
         program.truncate(max(20, console.width - _LIST_COLUMNS), overflow="ellipsis")
         table.add_row(
             str(task.id),
@@ -86,17 +86,17 @@ def print_task(detail: TaskDetail) -> None:
         f" {task.lines} lines, {task.branches} branches"
     )
     _heading(console, "program")
-    program = _visible(task.program)
+    program = visible(task.program)
     if console.is_terminal:
         console.print(Syntax(program, "python", theme="ansi_dark", background_color="default", word_wrap=True))
     else:
         _print_plain(console, program)
     for number, (arguments, output) in enumerate(zip(detail.inputs, detail.outputs, strict=True)):
         held_out = task.type == "induction" and number >= len(detail.inputs) // 2
-        _print_plain(console, f"f({_visible(arguments)}) == {_visible(output)}{'   (held out)' if held_out else ''}")
+        _print_plain(console, f"f({visible(arguments)}) == {visible(output)}{'   (held out)' if held_out else ''}")
     if detail.message:
         _heading(console, "message")
-        _print_plain(console, _visible(detail.message))
+        _print_plain(console, visible(detail.message))
     if detail.proposal is not None:
         _heading(console, "proposed")
         _print_proposal(console, detail.proposal)
@@ -111,7 +111,7 @@ def print_rejected(proposals: list[ProposalRecord]) -> None:
         console.print("no such proposal")
     for proposal in proposals:
         _heading(console, f"{proposal.type}, step {proposal.step}: {proposal.rejection}", style="red")
-        _print_plain(console, _visible(proposal.detail or ""))
+        _print_plain(console, visible(proposal.detail or ""))
         _print_proposal(console, proposal)
 
 
@@ -135,7 +135,7 @@ def _print_proposal(console: Console, proposal: ProposalRecord) -> None:
     reward = "no reward (seeding)" if proposal.reward is None else f"reward {proposal.reward:+.2f}"
     cut = ", cut off at the token limit" if proposal.truncated else ""
     console.print(f"step {proposal.step}, {shown}; {reward}, {proposal.tokens} tokens{cut}", style="dim")
-    _print_plain(console, _visible(proposal.text))
+    _print_plain(console, visible(proposal.text))
 
 
 def _print_attempt(console: Console, attempt: AttemptRecord) -> None:
@@ -146,8 +146,8 @@ def _print_attempt(console: Console, attempt: AttemptRecord) -> None:
         f" reward {attempt.reward:+.2f}, {attempt.tokens} tokens{cut})",
         style=_VERDICT_STYLE.get(attempt.verdict, ""),
     )
-    console.print(f"answer: {'none' if attempt.answer is None else _visible(attempt.answer)}", markup=False)
-    _print_plain(console, _visible(attempt.text))
+    console.print(f"answer: {'none' if attempt.answer is None else visible(attempt.answer)}", markup=False)
+    _print_plain(console, visible(attempt.text))
 
 
 def _console() -> Console:
@@ -195,6 +195,6 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """`text` with control characters as escapes, so that what a model wrote can't steer the terminal."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -40,7 +40,7 @@ def trained(request, tmp_path_factory):
 
 
 def strong_model(family: str, tied: bool) -> PreTrainedModel:
-    """A tiny model with clear preferences. Its heads are of the size that transformers' GGUF reader takes for granted."""
+    """A tiny model with clear preferences; Qwen3 with the size of head that transformers' GGUF reader assumes."""
     config = tiny_model(family).config
     config.tie_word_embeddings = tied
     config.vocab_size = 264  # rows beyond the tokenizer's
