@@ -44,7 +44,7 @@ def load_probe(config: ProbeConfig) -> list[Triplet]:
 
 def run_probe(table: Table, problems: Sequence[Triplet], advance: Advance) -> dict[str, float]:
     """{"probe/cruxeval-o": share right, "probe/cruxeval-i": share right}; a score over nothing is left out."""
-    prompts = [KINDS[problem.type].solve_prompt(table.style, problem) for problem in problems]
+    prompts = [table.framed(KINDS[problem.type].solve_prompt(table.style, problem)) for problem in problems]
     max_tokens = table.config.probe.max_tokens
     requests = [
         Request(table.encode(prompt), max_tokens=max_tokens, temperature=0.0, stop=prompt.stop) for prompt in prompts

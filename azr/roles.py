@@ -33,9 +33,18 @@ class Table:
     sandbox: Sandbox
     style: Style
 
+    @property
+    def chat(self) -> bool:
+        """Whether prompts go through the tokenizer's chat template."""
+        return uses_chat(self.policy, self.config.prompts.chat, self.style.chat)
+
+    def framed(self, prompt: Prompt) -> Prompt:
+        """The prompt as it is asked: without a chat template, in the style's own frame for base models."""
+        return prompt if self.chat else self.style.plain(prompt)
+
     def encode(self, prompt: Prompt) -> tuple[int, ...]:
-        """The prompt's token ids."""
-        return encode_prompt(self.policy, prompt, uses_chat(self.policy, self.config.prompts.chat, self.style.chat))
+        """The token ids of a framed prompt."""
+        return encode_prompt(self.policy, prompt, self.chat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,7 @@ def solve(
 ) -> list[list[Answer]]:
     """`samples` answers to each task, in the order of `tasks`. `purpose` and `advance` as in `propose`."""
     config = table.config
-    prompts = [KINDS[task.type].solve_prompt(table.style, task) for task in tasks]
+    prompts = [table.framed(KINDS[task.type].solve_prompt(table.style, task)) for task in tasks]
     requests = [
         Request(
             prompt_ids=table.encode(prompt),
@@ -164,12 +173,13 @@ def _fitting_prompt(
     limit = table.config.rollout.max_prompt_tokens
     fewest = 1 if task_type is TaskType.INDUCTION else 0
     for shown in range(len(references), fewest - 1, -1):
-        prompt = KINDS[task_type].propose_prompt(
+        asked = KINDS[task_type].propose_prompt(
             table.style,
             [reference.triplet for reference in references[:shown]],
             stream(table.config.seed, *purpose, "prompt"),
             table.config.propose.induction_inputs,
         )
+        prompt = table.framed(asked)
         prompt_ids = table.encode(prompt)
         if len(prompt_ids) <= limit:
             return prompt, prompt_ids, references[:shown]
@@ -187,7 +197,7 @@ def _outcome(table: Table, ask: _Ask, completion: Completion) -> Triplet | Rejec
     outcome = kind.validate(table.sandbox, proposal, table.config.propose.determinism_runs)
     if isinstance(outcome, Rejection):
         return outcome
-    length = len(table.encode(kind.solve_prompt(table.style, outcome)))
+    length = len(table.encode(table.framed(kind.solve_prompt(table.style, outcome))))
     if length > table.config.rollout.max_prompt_tokens:
         return Rejection("too_long", f"its solver's prompt would have {length} tokens")
     return outcome

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from azr.buffer import Origin, TaskBuffer, TaskRow
-from azr.config import ProposeConfig, RolloutConfig
+from azr.config import PromptConfig, ProposeConfig, RolloutConfig
 from azr.errors import UserError
 from azr.learner import Learner
 from azr.model import load_policy
@@ -17,7 +17,7 @@ from azr.step_metrics import step_line, step_metrics
 from azr.telemetry import Telemetry, read_metrics, rewind_metrics
 from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import load_style
-from tasks.triplet import Rejection, Role, TaskType, Triplet, Verdict
+from tasks.triplet import Prompt, Rejection, Role, TaskType, Triplet, Verdict
 from tests.azr.players import respond, tiny_config, tiny_model_folder
 
 
@@ -104,6 +104,17 @@ def test_references_are_dropped_until_the_prompt_fits(model, sandbox, buffer):
     hopeless = table(model, sandbox, tiny_config(model, rollout=RolloutConfig(max_prompt_tokens=5)))
     with pytest.raises(UserError, match=r"rollout\.max_prompt_tokens=5"):
         propose_all(hopeless, buffer)
+
+
+def test_a_model_without_a_chat_template_is_asked_in_the_styles_frame(model, sandbox, buffer):
+    config = tiny_config(model, prompts=PromptConfig(style="reasoning"))
+    seen = []
+    at = table(model, sandbox, config, lambda prompt, _: seen.append(prompt) or "no idea")
+    proposed = propose(at, buffer, {TaskType.DEDUCTION: 1}, ("step", 1, "propose"), ignore)
+    frame = at.style.plain(Prompt("")).answer_prefix
+    assert frame
+    assert seen[0].endswith(frame)
+    assert not proposed[0].outcome.well_formed
 
 
 def test_answers_are_judged_by_what_the_program_does(model, sandbox):
