@@ -133,6 +133,8 @@ def _settings(path: Path) -> dict[str, Any]:
         raise StyleError(f"{path}: examples is a number")
     if unknown := settings.keys() - {"grammar", "chat", "examples", "stop"}:
         raise StyleError(f"{path}: {min(unknown)} is no setting of a style")
+    if not isinstance(settings["stop"], dict):
+        raise StyleError(f"{path}: [stop] is a table")
     for name, strings in settings["stop"].items():
         if name not in TEMPLATES.keys() | _OPTIONAL.keys():
             raise StyleError(f"{path}: [stop] names {name}, which is no template")
