@@ -80,15 +80,16 @@ def token_weights(estimator: Estimator, lengths: Sequence[int], response_budget:
     - rloo: 1 / responses, since the paper takes the whole response as one action (arXiv 2402.14740, section 2.2).
     """
     responses = len(lengths)
+    tokens = sum(lengths)
     match estimator:
         case Estimator.TRR_PP | Estimator.REINFORCE_PP:
-            return [1 / sum(lengths)] * responses
+            return [1 / tokens for _ in lengths]
         case Estimator.GRPO:
             return [1 / (responses * length) for length in lengths]
         case Estimator.DR_GRPO:
-            return [1 / (responses * response_budget)] * responses
+            return [1 / (responses * response_budget) for _ in lengths]
         case Estimator.RLOO:
-            return [1 / responses] * responses
+            return [1 / responses for _ in lengths]
 
 
 _ESTIMATORS: dict[Estimator, Callable[[Sequence[float], Sequence[Hashable], Sequence[Hashable]], list[float]]] = {

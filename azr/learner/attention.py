@@ -83,7 +83,7 @@ def _dense_mask(subtree_end: Tensor, block_size: int) -> TreeMask:
         blocks.append((keys, (keys <= queries) & (queries < subtree_end[keys])))
         gaps = keys[1:] != keys[:-1] + 1
         cuts.update((start, int(keys[0]), *keys[1:][gaps].tolist(), *(keys[:-1][gaps] + 1).tolist()))
-    edges = torch.tensor(sorted(cuts | {0}), device=subtree_end.device)
+    edges = torch.tensor(sorted(cuts), device=subtree_end.device)
     return TreeMask(
         AttentionKernel.DENSE,
         blocks=tuple(

@@ -158,6 +158,15 @@ def test_a_minibatch_holds_whole_prompts_and_counts_its_own_tokens() -> None:
     torch.testing.assert_close(found[: len(expected)], expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("estimator", Estimator)
+def test_more_minibatches_than_prompts_leave_some_empty(estimator: Estimator) -> None:
+    model = tiny_model("llama")
+    sample = with_engine_logprobs(model, rollouts()[:1])
+    _, once = packed(model, sample, replace(STILL, estimator=estimator), PLAIN)
+    _, found = packed(model, sample, replace(STILL, estimator=estimator, minibatches=4), PLAIN)
+    torch.testing.assert_close(found, once, rtol=0, atol=0)
+
+
 def test_the_gradient_is_clipped_to_its_norm() -> None:
     model = tiny_model("llama")
     samples = with_engine_logprobs(model, rollouts())
