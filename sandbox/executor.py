@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sandbox.worker import Worker
 
 _AHEAD = 16  # jobs that `map` takes from its iterable for each worker before it waits for the oldest
+_THREADS_PER_WORKER = 2  # one job runs, the next one waits at the zygote
 _Task = tuple[Job, "Future[JobResult]"]
 
 
@@ -86,7 +87,7 @@ class Sandbox:
                 raise
             self._threads = [
                 threading.Thread(target=self._work, args=(worker,), name="sandbox", daemon=True)
-                for worker in self._workers
+                for worker in self._workers * _THREADS_PER_WORKER
             ]
             for thread in self._threads:
                 thread.start()

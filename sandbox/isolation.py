@@ -52,13 +52,20 @@ def die_with_parent() -> None:
 
 
 def leave_root() -> None:
-    """Give up root for nobody: limits on processes do not bind root, nor does a user namespace change who it is."""
-    if os.geteuid() == 0:
+    """Give up root for nobody: limits on processes do not bind root, nor does a user namespace change who it is.
+
+    Root that may not become another user, in a user namespace that knows no other, stays; the self-check decides.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
         os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-        if sys.platform == "linux":
-            _prctl(_PR_SET_DUMPABLE, 1)  # else /proc/self belongs to root and the user namespace can't be mapped
+    except OSError:
+        return
+    if sys.platform == "linux":
+        _prctl(_PR_SET_DUMPABLE, 1)  # else /proc/self belongs to root and the user namespace can't be mapped
 
 
 def enter_namespaces(wanted: frozenset[Wall]) -> frozenset[Wall]:

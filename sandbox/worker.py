@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ class Zygote:
         )
         theirs.close()
         self.connection = Connection(ours.detach())
+        self._sending = threading.Lock()
+        self._last = threading.Lock()  # held until the report before the next one has been read
         self._max_report = REPORT.size + LINES_PER_OUTPUT * config.output_bytes + LINES_EXTRA
         report = json.loads(self._receive(_START_TIMEOUT_S))
         self.walls = frozenset(Wall(name) for name in report["walls"])
@@ -58,15 +61,28 @@ class Zygote:
         self.memory_kb = int(report["memory_kb"])
 
     def run(self, job: Job) -> "Outcome":
-        """One job in a fresh child. Raises ZygoteDiedError."""
+        """One job in a fresh child. Raises ZygoteDiedError.
+
+        Threads may call this together: the zygote runs one job after the other, and finds the next one waiting.
+        """
         timeout_s = self.config.timeout_s if job.timeout_s is None else job.timeout_s
         cpu_s = self.config.cpu_s or math.ceil(timeout_s)
         body = {"program": job.program, "calls": job.calls, "expected": job.expected, "repeats": job.repeats}
-        try:
-            self.connection.send_bytes(ORDER.pack(timeout_s, cpu_s) + json.dumps(body).encode())
-        except OSError as error:
-            raise ZygoteDiedError("the zygote is gone") from error
-        return _read_report(self._receive(timeout_s + _GRACE_S), job, cpu_s)
+        order = ORDER.pack(timeout_s, cpu_s) + json.dumps(body).encode()
+        done = threading.Lock()
+        done.acquire()
+        with self._sending:
+            try:
+                self.connection.send_bytes(order)
+            except OSError as error:
+                raise ZygoteDiedError("the zygote is gone") from error
+            before, self._last = self._last, done
+        with before:  # reports come in the order of the orders
+            try:
+                report = self._receive(timeout_s + _GRACE_S)
+            finally:
+                done.release()
+        return _read_report(report, job, cpu_s)
 
     def _receive(self, timeout_s: float) -> bytes:
         try:
@@ -93,20 +109,22 @@ class Outcome:
 
 
 class Worker:
-    """Runs one job at a time in children of its zygote; a second one, with another hash seed, for second looks."""
+    """Runs jobs one after another in children of its zygote; a second one, with another hash seed, for second looks."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
         self.zygotes: dict[int, Zygote] = {}
+        self._lock = threading.Lock()
 
     def start(self) -> Zygote:
         """The zygote that runs every job, started if need be."""
         return self._zygote(0)
 
     def _zygote(self, seed: int) -> Zygote:
-        if seed not in self.zygotes:
-            self.zygotes[seed] = Zygote(self.config, seed)
-        return self.zygotes[seed]
+        with self._lock:
+            if seed not in self.zygotes:
+                self.zygotes[seed] = Zygote(self.config, seed)
+            return self.zygotes[seed]
 
     def run(self, job: Job) -> JobResult:
         """One job. Repeated calls whose values may hang on hash order are also run under another hash seed."""
@@ -118,20 +136,23 @@ class Worker:
 
     def _run(self, job: Job, seed: int) -> Outcome:
         for _ in range(2):  # a zygote that dies is replaced, and the job gets one more try
+            zygote = self._zygote(seed)
             try:
-                return self._zygote(seed).run(job)
+                return zygote.run(job)
             except ZygoteDiedError:
-                self._discard(seed)
+                self._discard(seed, zygote)
         return Outcome(JobResult(JobStatus.CRASHED, error="the sandbox's process died twice"), False)
 
-    def _discard(self, seed: int) -> None:
-        if seed in self.zygotes:
-            self.zygotes.pop(seed).close()
+    def _discard(self, seed: int, zygote: Zygote) -> None:
+        with self._lock:
+            if self.zygotes.get(seed) is zygote:  # else another thread has replaced it already
+                del self.zygotes[seed]
+                zygote.close()
 
     def close(self) -> None:
         """End the zygotes."""
-        for seed in list(self.zygotes):
-            self._discard(seed)
+        for seed, zygote in list(self.zygotes.items()):
+            self._discard(seed, zygote)
 
 
 def _import_paths() -> list[str]:
@@ -190,7 +211,7 @@ def _read_lines(lines: bytes, job: Job) -> tuple[tuple[CallResult, ...], dict[st
             break
         if not isinstance(record, dict):
             break
-        if record.get("job") in _JOB_STATUSES:
+        if isinstance(record.get("job"), str) and record["job"] in _JOB_STATUSES:
             return tuple(calls), record
         call = _read_call(record)
         if call is None or len(calls) == len(job.calls):
