@@ -7,16 +7,16 @@ carrying on with the next example.
 
 from collections.abc import Iterator
 
-from tasks.grammar.calls import arguments_of_call, closing_bracket
+from tasks.grammar.calls import closing_bracket
 
 _PROMPT = ">>> "
 _COMMENT = "# "
 
 
 def program_and_input(text: str) -> tuple[str, str] | None:
-    """A proposal: everything up to the first `>>>` line is the program, that line is the call."""
+    """A proposal: everything up to the first `>>>` line is the program, that line begins with the call."""
     body, line = _split_at_call(text)
-    call = arguments_of_call(line)
+    call = next(_calls(line), None) if line.startswith("f(") else None
     if call is None or not body.strip():
         return None
     return body.strip("\n"), call

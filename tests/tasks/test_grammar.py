@@ -141,7 +141,7 @@ def test_inputs_need_a_message_and_the_message_needs_inputs() -> None:
 
 
 def test_a_completion_is_a_program_and_its_first_call() -> None:
-    text = f"{PROGRAM}\n>>> f(41)\n42\n>>> f(1)\n2"
+    text = f"{PROGRAM}\n>>> f(41)  # so\n42\n>>> f(1)\n2"
     assert DOCTEST.program_and_input(text) == (PROGRAM, "41")
     assert DOCTEST.program(text) == PROGRAM
 
