@@ -67,17 +67,14 @@ def judge(sandbox: Sandbox, jobs: list[Job]) -> tuple[float, list[JobResult]]:
     return rate, results
 
 
-def zygote_memory_mb() -> float:
-    """Proportional memory of the largest zygote, in MiB."""
-    sizes = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"sandbox.start" in (folder / "cmdline").read_bytes():
-                fields = (folder / "smaps_rollup").read_text().split()
-                sizes.append(int(fields[fields.index("Pss:") + 1]) / 1024)
-        except OSError:
-            continue
-    return max(sizes, default=float("nan"))
+def zygote_memory_mb(pid: int) -> float:
+    """Proportional memory of the largest process below this one, in MiB: the zygotes, and those that wait for them."""
+    sizes = [0.0]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            fields = Path(f"/proc/{child}/smaps_rollup").read_text().split()
+            sizes += [int(fields[fields.index("Pss:") + 1]) / 1024, zygote_memory_mb(child)]
+    return max(sizes)
 
 
 def measure(lines: str, workers: int, rounds: int) -> dict[str, float]:
@@ -92,7 +89,7 @@ def measure(lines: str, workers: int, rounds: int) -> dict[str, float]:
             rate, results = judge(sandbox, jobs)
             rates.append(rate)
             seconds += [result.seconds for result in results]
-        memory = zygote_memory_mb()
+        memory = zygote_memory_mb(os.getpid())
     best = statistics.median(rates)
     return {
         "programs_per_s": best,

@@ -68,10 +68,10 @@ _EXPORTS = {
 }
 # Text encodings that str.encode and bytes.decode know: they are modules too, and none can be loaded later.
 _ENCODINGS = words(
-    "ascii base64 big5 charmap cp1250 cp1251 cp1252 cp1253 cp1254 cp1256 cp437 cp850 cp866 cp932 euc_jp euc_kr gb18030 "
-    "gb2312 gbk hex idna iso2022_jp iso8859_1 iso8859_2 iso8859_5 iso8859_7 iso8859_9 iso8859_15 koi8_r latin_1 mac_roman "
-    "punycode raw_unicode_escape rot_13 shift_jis unicode_escape utf_16 utf_16_be utf_16_le utf_32 utf_32_be utf_32_le "
-    "utf_7 utf_8 utf_8_sig"
+    "ascii base64 big5 charmap cp1250 cp1251 cp1252 cp1253 cp1254 cp1256 cp437 cp850 cp866 cp932 euc_jp euc_kr "
+    "gb18030 gb2312 gbk hex idna iso2022_jp iso8859_1 iso8859_2 iso8859_5 iso8859_7 iso8859_9 iso8859_15 koi8_r "
+    "latin_1 mac_roman punycode raw_unicode_escape rot_13 shift_jis unicode_escape utf_16 utf_16_be utf_16_le "
+    "utf_32 utf_32_be utf_32_le utf_7 utf_8 utf_8_sig"
 )
 # Modules that models import without using them. Any use of the name is refused, for the reason given.
 USELESS_MODULES = {

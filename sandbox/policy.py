@@ -301,8 +301,8 @@ _READ_GUARDS = {
 _CONTENTS_ONLY = frozenset(
     words(
         "List Tuple Dict FormattedValue JoinedStr Starred Expression Expr UnaryOp BoolOp Compare IfExp Slice ListComp "
-        "GeneratorExp DictComp Raise Assert Delete If While Try TryStar withitem Return Yield YieldFrom Match match_case "
-        "MatchValue MatchSingleton MatchSequence MatchOr"
+        "GeneratorExp DictComp Raise Assert Delete If While Try TryStar withitem Return Yield YieldFrom Match "
+        "match_case MatchValue MatchSingleton MatchSequence MatchOr"
     )
 )
 _DISPATCH: dict[type, Any] = {}

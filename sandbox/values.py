@@ -59,8 +59,8 @@ class _Writer:
     def write(self, value: Any, depth: int) -> str:
         kind = type(value)
         if kind in _EXACT_REPR:
-            if kind is str or kind is bytes:
-                self._spend(len(value))
+            if (kind is str or kind is bytes) and len(value) > self.budget:
+                self._spend(len(value))  # before a copy of it is made
             text = repr(value)
         elif kind is int:
             text = _integer(value)
