@@ -38,7 +38,8 @@ def test_memory() -> None:
 
 
 def test_a_program_that_recovers_from_the_limit_on_memory_is_ok() -> None:
-    program = "def f():\n    try:\n        return len(bytearray(1 << 40))\n    except MemoryError:\n        return 'recovered'"
+    body = "try:\n        return len(bytearray(1 << 40))\n    except MemoryError:\n        return 'recovered'"
+    program = "def f():\n    " + body
     assert run(Job(program, ("",))).calls[0].value == "'recovered'"
 
 

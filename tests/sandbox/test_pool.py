@@ -95,7 +95,13 @@ def _children() -> list[int]:
 
 def test_accepts(sandbox: Sandbox) -> None:
     program = "def f(x):\n    return sorted(x)"
-    assert sandbox.accepts(program, ["[2, 1]", "(1, 2)", "[1]", "1", "]["], "[1, 2]") == [True, True, False, False, False]
+    assert sandbox.accepts(program, ["[2, 1]", "(1, 2)", "[1]", "1", "]["], "[1, 2]") == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_accepts_judges_each_answer_although_others_loop_or_take_all_memory(sandbox: Sandbox) -> None:
@@ -152,7 +158,8 @@ def test_deterministic(sandbox: Sandbox, program: str, deterministic: bool) -> N
 
 
 def test_each_call_gets_fresh_arguments_and_a_fresh_program(sandbox: Sandbox) -> None:
-    program = "log = []\ndef f(x, seen=[]):\n    x.append(0)\n    seen.append(1)\n    log.append(1)\n    return [x, seen, log]"
+    body = "x.append(0)\n    seen.append(1)\n    log.append(1)\n    return [x, seen, log]"
+    program = "log = []\ndef f(x, seen=[]):\n    " + body
     result = sandbox.evaluate(program, ["[1]", "[1]"], repeats=3)
     assert [call.value for call in result.calls] == ["[[1, 0], [1], [1]]"] * 2
 
