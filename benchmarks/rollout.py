@@ -37,22 +37,19 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["transformers", "vllm"], help="one pair of contestants")
+    parser.add_argument("--eager", action="store_true", help="vLLM without compiling, which starts minutes sooner")
     options = parser.parse_args()
     policy = load_policy(ModelConfig(name=options.model, precision=Precision.FP32))
     requests = self_play_requests(policy, options.prompts, options.samples, options.tokens)
     lengths = [len(request.prompt_ids) for request in requests]
     print(f"{len(requests)} prompts of {min(lengths)} to {max(lengths)} tokens, {options.samples} samples of each,")
     print(f"at most {options.tokens} tokens a sample, {torch.get_num_threads()} threads\n")
-    compare(
-        "transformers engine",
-        ours(policy, requests),
-        "generate",
-        generate(policy, requests),
-        options.rounds,
-        GENERATE_BAR,
-    )
-    if find_spec("vllm"):
-        compare_vllm(policy, requests, options.rounds)
+    if options.only != "vllm":
+        pair = ours(policy, requests), generate(policy, requests)
+        compare("transformers engine", pair[0], "generate", pair[1], options.rounds, GENERATE_BAR)
+    if options.only != "transformers" and find_spec("vllm"):
+        compare_vllm(policy, requests, options.rounds, options.eager)
 
 
 def self_play_requests(policy: Policy, prompts: int, samples: int, tokens: int) -> list[Request]:
@@ -99,13 +96,13 @@ def generate(policy: Policy, requests: Sequence[Request]) -> Contestant:
     return run
 
 
-def compare_vllm(policy: Policy, requests: Sequence[Request], rounds: int) -> None:
+def compare_vllm(policy: Policy, requests: Sequence[Request], rounds: int, eager: bool) -> None:
     """The vLLM engine against the vLLM object inside it."""
     from vllm import SamplingParams
 
     from azr.rollout.vllm import VllmEngine
 
-    engine = VllmEngine(policy, VllmConfig(), max_tokens=2048)
+    engine = VllmEngine(policy, VllmConfig(enforce_eager=eager), max_tokens=2048)
     prompts = [{"prompt_token_ids": list(request.prompt_ids)} for request in requests]
     params = [SamplingParams(n=r.n, max_tokens=r.max_tokens, temperature=r.temperature, seed=r.seed) for r in requests]
 

@@ -8,7 +8,7 @@ from azr.model import Policy
 from azr.rollout.engine import Completion, Engine, OnDone, Request
 from azr.rollout.transformers import TransformersEngine
 
-__all__ = ["Completion", "Engine", "OnDone", "Request", "choose_engine", "open_engine"]
+__all__ = ["Completion", "Engine", "OnDone", "Request", "TransformersEngine", "choose_engine", "open_engine"]
 
 
 def choose_engine(choice: EngineChoice) -> EngineChoice:

@@ -51,7 +51,7 @@ class VllmEngine:
                     enable_prefix_caching=True,
                 )
         except ValueError as error:
-            raise UserError(f"vLLM can't run {policy.source} with these settings: {error}") from error
+            raise UserError(f"vLLM can't run {policy.source} so: {' '.join(str(error).split())}") from error
         self.update_weights(policy.model)
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:

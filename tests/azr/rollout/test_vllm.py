@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from azr.config import EngineChoice, ModelConfig, Precision, RolloutConfig
+from azr.config import EngineChoice, ModelConfig, Precision, RolloutConfig, VllmConfig
 from azr.model import Policy, encode_prompt, load_policy
 from azr.rollout import Completion, Engine, Request, TransformersEngine, open_engine
 from tasks.triplet import Prompt
@@ -24,7 +24,8 @@ def policy() -> Policy:
 @pytest.fixture(scope="module")
 def engine(policy: Policy) -> Iterator[Engine]:
     pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
-    engine = open_engine(policy, RolloutConfig(engine=EngineChoice.AUTO), max_tokens=1024)
+    config = RolloutConfig(engine=EngineChoice.AUTO, vllm=VllmConfig(enforce_eager=True))  # compiling takes minutes
+    engine = open_engine(policy, config, max_tokens=1024)
     assert engine.name == "vllm"
     yield engine
     engine.close()
