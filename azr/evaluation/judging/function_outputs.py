@@ -12,7 +12,7 @@ from azr.evaluation.judging.check import Judgement, Tools, judge_parsed
 from azr.evaluation.judging.program_text import completed_program, whole_program
 from sandbox import CallResult, CallStatus, Job, JobStatus
 
-REFERENCE_TIMEOUT_S = 240.0  # Mbpp/599 adds up a hundred million numbers, sixteen times
+REFERENCE_TIMEOUT_S = 600.0  # Mbpp/599 adds up a hundred million numbers, sixteen times
 LEAST_TIMEOUT_S = 10.0
 TIMEOUT_FACTOR = 4.0  # of the reference's time
 

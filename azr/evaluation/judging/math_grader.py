@@ -87,6 +87,7 @@ def _serve() -> None:
     logging.disable(logging.WARNING)  # math-verify warns at each call that its timeouts are off
     from azr.evaluation.judging.math_equal import equal_answers
 
+    equal_answers("x + 1", "1 + x")  # sympy and the parser load most of themselves at their first use
     print("ready", flush=True)
     for line in sys.stdin:
         try:

@@ -37,9 +37,8 @@ def completed_program(header: str, completion: str, name: str) -> str | None:
     if (program := whole_program(completion, name)) is not None:
         return f"{preamble(header, name)}\n{program}"
     for body in [*reversed(_FENCE.findall(text)), text]:
-        for candidate in (body, textwrap.indent(textwrap.dedent(body), "    ")):
-            if (program := _with_body(header, candidate, name)) is not None:
-                return program
+        if (program := _with_body(header, textwrap.indent(textwrap.dedent(body), "    "), name)) is not None:
+            return program
     return None
 
 
