@@ -1,7 +1,7 @@
 """Asking a trained reasoner: a question or a task, in the style it was trained on, answered as a stream of text."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
-from azr.config import ChatMode, ModelConfig
+from azr.config import ChatMode, ModelConfig, Precision
 from azr.errors import UserError
-from azr.model import Policy, encode_prompt, load_policy, uses_chat
+from azr.model import Policy, encode_prompt, load_policy, resolve_device, uses_chat
 from azr.run import Run
 from azr.trained import find_trained, load_trained
 from sandbox import Sandbox
@@ -92,7 +92,9 @@ def open_reasoner(
         return _reasoner(policy, style or prompts.style, prompts.chat)
     if step is not None:
         raise UserError(f"--step is for runs, and {name} is none; `azr runs` lists the runs that are")
-    policy = load_policy(replace(ModelConfig(), name=name, device=device))
+    # bfloat16 is emulated on most processors, and many times slower there
+    precision = Precision.FP32 if resolve_device(device).type == "cpu" else Precision.BF16
+    policy = load_policy(ModelConfig(name=name, device=device, precision=precision))
     natural = "completion" if policy.tokenizer.chat_template is None else "reasoning"
     return _reasoner(policy, style or natural, ChatMode.AUTO)
 

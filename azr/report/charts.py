@@ -172,7 +172,7 @@ def _pointer(values: list[dict[str, Any]], number: str) -> alt.Chart:
     """A rule at the step nearest to the pointer, with every line's value there as its tooltip."""
     nearest = alt.selection_point(nearest=True, on="pointerover", clear="pointerout", fields=["step"], empty=False)
     keys = list(dict.fromkeys(value["key"] for value in values))
-    fields = [alt.Tooltip(_field(key), type="quantitative", format=number, title=key) for key in keys]
+    fields = [alt.Tooltip(field=_field(key), type="quantitative", format=number, title=key) for key in keys]
     return (
         alt.Chart(alt.InlineData(values))
         .transform_pivot("key", value="value", groupby=["step"])

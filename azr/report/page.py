@@ -42,7 +42,7 @@ class PlotView:
 class TaskView:
     """A task as the template wants it."""
 
-    id: int
+    name: str
     facts: str
     program: Markup
     pairs: list[tuple[str, str]]
@@ -76,7 +76,7 @@ def render(stories: Sequence[RunStory]) -> str:
     return template.get_template("page.html").render(
         title=f"{' and '.join(names)} - azr report",
         style=Markup(_style()),
-        runs=[_run_view(story) for story in stories],
+        runs=[_run_view(story, f" of {story.summary.name}" if len(stories) > 1 else "") for story in stories],
         settings_title="Settings" if len(stories) == 1 else "Settings that differ",
         settings=_settings(stories),
         curves=[_plot_view(chart, len(stories)) for chart in drawn],
@@ -94,13 +94,14 @@ def _library() -> str:
 
 
 def _style() -> str:
-    light = HtmlFormatter(style="friendly").get_style_defs(".code")
+    light = HtmlFormatter(style="xcode").get_style_defs(".code")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".code")
     colours = [f"{light}", f"@media (prefers-color-scheme: dark) {{ {dark} }}"]
     return "\n".join([*colours, (_HERE / "style.css").read_text(encoding="utf-8")])
 
 
-def _run_view(story: RunStory) -> RunView:
+def _run_view(story: RunStory, of_run: str) -> RunView:
+    """`of_run` goes behind a task's number where several runs have tasks of that number."""
     summary, total = story.summary, story.statistics.total
     figures = [
         ("tasks", f"{total.tasks:,}"),
@@ -120,19 +121,19 @@ def _run_view(story: RunStory) -> RunView:
         steps=summary.steps,
         figures=figures,
         contrasts=[
-            (c.type, _task_view(c.early) if c.early else None, _task_view(c.late) if c.late else None)
+            (c.type, _task_view(c.early, of_run) if c.early else None, _task_view(c.late, of_run) if c.late else None)
             for c in sorted(story.contrasts, key=lambda c: _TYPES.index(c.type) if c.type in _TYPES else 3)
         ],
-        picks=_pick_views(story.picks),
+        picks=_pick_views(story.picks, of_run),
     )
 
 
-def _pick_views(picks: Sequence[Pick]) -> list[tuple[str, list[TaskView]]]:
+def _pick_views(picks: Sequence[Pick], of_run: str) -> list[tuple[str, list[TaskView]]]:
     reasons = dict.fromkeys(pick.why for pick in picks)
-    return [(why, [_task_view(pick.task) for pick in picks if pick.why == why]) for why in reasons]
+    return [(why, [_task_view(pick.task, of_run) for pick in picks if pick.why == why]) for why in reasons]
 
 
-def _task_view(task: TaskDetail) -> TaskView:
+def _task_view(task: TaskDetail, of_run: str) -> TaskView:
     summary = task.summary
     facts = [summary.type, f"step {summary.step}" if summary.step else "seeding"]
     if summary.solve_rate is not None and summary.learnability is not None:
@@ -143,7 +144,7 @@ def _task_view(task: TaskDetail) -> TaskView:
     for verdict in ("right", "wrong"):
         texts += [(f"An answer that was {verdict}", _cut(a.text)) for a in task.attempts if a.verdict == verdict][:1]
     return TaskView(
-        id=summary.id,
+        name=f"task {summary.id}{of_run}",
         facts=" · ".join(facts),
         program=Markup(highlight(summary.program, PythonLexer(), HtmlFormatter(nowrap=True))),
         pairs=[(_cut(call, 400), _cut(output, 400)) for call, output in pairs[:PAIRS]],

@@ -57,6 +57,8 @@ class RunStory:
 def gather(run: Run) -> RunStory:
     """Read a run, going on or ended. Raises UserError where files are missing or broken."""
     with reading(run) as db:
+        contrasts = _contrasts(db)
+        shown = {task.summary.id for pair in contrasts for task in (pair.early, pair.late) if task}
         return RunStory(
             summary=summarize(run),
             config=read_config(run),
@@ -64,8 +66,8 @@ def gather(run: Run) -> RunStory:
             statistics=buffer_statistics(db, rows=STRETCHES),
             difficulty=_difficulty(db),
             constructs=_constructs(db),
-            contrasts=_contrasts(db),
-            picks=_picks(db),
+            contrasts=contrasts,
+            picks=_picks(db, shown),
         )
 
 
@@ -130,8 +132,8 @@ _PICKS = (
 )
 
 
-def _picks(db: sqlite3.Connection, each: int = 2) -> tuple[Pick, ...]:
-    """A few tasks a reason, no program twice."""
+def _picks(db: sqlite3.Connection, shown: set[int], each: int = 2) -> tuple[Pick, ...]:
+    """A few tasks a reason, none of those that are shown already, no program twice."""
     chosen: set[str] = set()
     picks = []
     for why, condition, order in _PICKS:
@@ -139,7 +141,7 @@ def _picks(db: sqlite3.Connection, each: int = 2) -> tuple[Pick, ...]:
             f"SELECT id, program_fingerprint FROM task WHERE {condition} AND proposal_id IS NOT NULL"
             f" ORDER BY {order} LIMIT 40"
         ).fetchall()
-        fresh = [(task_id, program) for task_id, program in rows if program not in chosen]
+        fresh = [(task_id, program) for task_id, program in rows if program not in chosen and task_id not in shown]
         unique = list({program: task_id for task_id, program in reversed(fresh)}.items())[::-1][:each]
         chosen |= {program for program, _ in unique}
         picks += [Pick(why, show_task(db, task_id)) for _, task_id in unique]

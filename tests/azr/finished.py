@@ -27,7 +27,7 @@ def finished_run(folder: Path, steps: int = STEPS, per_step: int = 3) -> Run:
     """A run of so many steps with so many tasks of each type a step, and every third proposal rejected."""
     run = Run(folder)
     folder.mkdir(parents=True)
-    run.config.write_text(dump_config(Config(name=folder.name, steps=steps)), encoding="utf-8")
+    run.config.write_text(dump_config(Config(name=folder.name, steps=max(steps, 1))), encoding="utf-8")
     buffer = TaskBuffer.create(run.buffer)
     for step in range(steps + 1):
         with buffer.transaction():

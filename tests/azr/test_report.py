@@ -1,0 +1,259 @@
+"""The report is opened in a real headless browser: what a reader sees, operates and hears read out."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+from typer.testing import CliRunner
+
+from azr.browse.tasks import TaskFilter, list_tasks
+from azr.buffer import TaskBuffer
+from azr.cli import app
+from azr.errors import UserError
+from azr.report.charts import changes, curves
+from azr.report.page import render
+from azr.report.story import gather
+from azr.run import Run
+from tests.azr.finished import STEPS, finished_run
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    return finished_run(tmp_path_factory.mktemp("runs") / "first")
+
+
+@pytest.fixture(scope="module")
+def page_file(run) -> Path:
+    said = CliRunner().invoke(app, ["report", str(run.folder), "--json"], catch_exceptions=False).output
+    page = Path(json.loads(said)["page"])
+    assert page == run.folder / "report.html"
+    return page
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[BrowserContext]:
+    with sync_playwright() as playwright:
+        profile = tmp_path_factory.mktemp("profile")
+        context = playwright.chromium.launch_persistent_context(profile, executable_path=CHROMIUM, args=FLAGS)
+        yield context
+        context.close()
+
+
+def opened(browser: BrowserContext, file: Path, width: int = 1280, dark: bool = False) -> tuple[Page, list[str]]:
+    """The page with every plot drawn, and what went wrong or over the network on the way."""
+    page, trouble = browser.new_page(), []
+    page.on("console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("request", lambda sent: None if sent.url == file.as_uri() else trouble.append(sent.url))
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme="dark" if dark else "light")
+    page.goto(file.as_uri())
+    page.wait_for_selector("html[data-plots=drawn]", state="attached", timeout=60_000)
+    return page, trouble
+
+
+@needs_browser
+def test_every_plot_is_drawn_without_an_error_or_the_network(browser, page_file, run):
+    page, trouble = opened(browser, page_file)
+    story = gather(run)
+    expected = {chart.id for chart in (*curves([story]), *changes([story]))}
+    assert {"reward-propose", "probe", "time-0", "difficulty-0", "rejected-0", "constructs-0"} <= expected
+    marks = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('[data-plot]')].map(place => [
+            place.dataset.plot,
+            [...place.querySelectorAll('svg .mark-line path, svg .mark-area path, svg .mark-symbol path')]
+                .filter(path => path.getBBox().width > 0).length]))"""
+    )
+    assert set(marks) == expected
+    assert all(count > 0 for count in marks.values()), marks
+    assert "NaN" not in page.inner_html("main")
+    assert trouble == []
+    page.close()
+
+
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_fits_the_screen_and_its_text_stands_out(browser, page_file, width, dark):
+    page, trouble = opened(browser, page_file, width, dark)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.eval_on_selector_all("details", "all => all.forEach(one => one.open = true)")
+    faint = page.evaluate(CONTRAST)
+    assert faint == []
+    plots = page.eval_on_selector_all("[data-plot] svg", "all => all.map(svg => svg.getBoundingClientRect().right)")
+    assert max(plots) <= width
+    assert trouble == []
+    page.close()
+
+
+CONTRAST = """() => {
+  // Every piece of text below 4.5 : 1 against what lies behind it (WCAG 2.1, success criterion 1.4.3).
+  const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
+    .map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const parts = colour => colour.match(/[0-9.]+/g).map(Number);
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parts(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const faint = new Set();
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.textContent.trim() || element.closest('script, style, svg')) continue;
+    const [front, back] = [light(parts(getComputedStyle(element).color)), light(behind(element))];
+    const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+    if (ratio < 4.5) faint.add(`${element.tagName}.${element.className} ${ratio.toFixed(2)}`);
+  }
+  return [...faint];
+}"""
+
+
+@needs_browser
+def test_keyboard_reaches_and_opens_everything_and_a_screen_reader_hears_its_name(browser, page_file):
+    page, _ = opened(browser, page_file)
+    operable = page.locator("a[href], summary, [tabindex='0']").count()
+    seen = []
+    for _ in range(operable + 1):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))
+        if page.evaluate("document.activeElement.tagName") == "SUMMARY" and len(seen) < 20:
+            page.keyboard.press("Enter")
+            assert page.evaluate("document.activeElement.parentElement.open") in (True, False)
+    names = page.evaluate(
+        """() => [...document.querySelectorAll("a[href], summary, [tabindex='0'], [role=img]")]
+            .map(one => one.getAttribute('aria-label') || one.textContent.trim())"""
+    )
+    assert all(names)
+    summaries = page.eval_on_selector_all("summary", "all => all.map(one => one.textContent)")
+    assert len(set(summaries)) == len(summaries)  # "Numbers" alone would name them all
+    assert len(set(seen)) >= operable * 0.9  # those in closed details come when they are opened
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert page.evaluate("[...document.querySelectorAll('h1, h2, h3, h4')].map(h => +h.tagName[1])")[0] == 1
+    page.close()
+
+
+@needs_browser
+def test_pointing_at_a_plot_tells_the_values_there(browser, page_file):
+    page, _ = opened(browser, page_file)
+    plot = page.locator("[data-plot=reward-propose] svg")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    for share in (0.5, 0.7, 0.71):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] * 0.6)
+        page.wait_for_timeout(100)
+    said = page.inner_text("#vg-tooltip-element")
+    assert "deduction" in said
+    assert "step" in said
+    page.close()
+
+
+def test_the_page_is_small_and_says_what_happened(page_file, run):
+    html = page_file.read_text(encoding="utf-8")
+    assert len(html.encode()) < 5_000_000
+    assert f"finished at step {STEPS} of {STEPS}" in html
+    assert "10% → 40%" in html  # cruxeval-o, before and after
+    assert '<span class="k">while</span>' in html
+
+
+def test_what_a_model_wrote_stays_text(tmp_path):
+    run = finished_run(tmp_path / "run", steps=1)
+    buffer = TaskBuffer.open(run.buffer)
+    hostile = "</script><script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
+    with buffer.transaction():
+        buffer._db.execute("UPDATE proposal SET text = ?", (hostile,))
+        buffer._db.execute("UPDATE task SET program = ?, message = ?", (hostile, hostile))
+    buffer.close()
+    html = render([gather(run)])
+    assert "<script>document.title" not in html
+    assert "<img src=x" not in html
+    assert "&lt;img src=x" in html
+
+
+@needs_browser
+def test_two_runs_side_by_side(browser, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    other = finished_run(tmp_path / "second", steps=4)
+    result = CliRunner().invoke(app, ["report", str(run.folder), str(other.folder)], catch_exceptions=False)
+    assert result.exit_code == 0
+    page, trouble = opened(browser, tmp_path / "report-first-second.html")
+    assert page.inner_text("h1") == "first and second"
+    label = page.get_attribute("[data-plot=reward-propose]", "aria-label")
+    assert "first: deduction from" in label
+    assert "second: deduction from" in label
+    settings = page.locator("#run tbody tr").all_inner_texts()
+    assert settings == ["name\tfirst\tsecond", "steps\t6\t4"]
+    assert trouble == []
+    page.close()
+    assert not (other.folder / "report.html").exists()
+
+
+@needs_browser
+def test_a_run_that_has_only_begun_has_a_report(browser, tmp_path):
+    run = finished_run(tmp_path / "young", steps=0)
+    run.metrics.unlink()
+    (tmp_path / "young.html").write_text(render([gather(run)]), encoding="utf-8")
+    page, trouble = opened(browser, tmp_path / "young.html")
+    assert "No step has been trained yet" in page.inner_text("main")
+    assert trouble == []
+    page.close()
+
+
+def test_an_empty_buffer_has_a_report(tmp_path):
+    run = finished_run(tmp_path / "empty", steps=0)
+    run.metrics.unlink()
+    run.buffer.unlink()
+    TaskBuffer.create(run.buffer).close()
+    html = render([gather(run)])
+    assert "No task was proposed yet" in html
+    assert "Nothing to read yet" in html
+
+
+def test_picks_are_what_they_say_and_no_program_comes_twice(run):
+    story = gather(run)
+    assert story.picks
+    for pick in story.picks:
+        if pick.why.startswith("Never solved"):
+            assert pick.task.summary.solve_rate == 0
+        if "learnable" in pick.why:
+            assert pick.task.summary.learnability == 0.75
+    programs = [pick.task.summary.program for pick in story.picks]
+    assert len(programs) == len(set(programs))
+
+
+def test_difficulty_counts_every_estimated_task_once(run):
+    from azr.browse.folders import reading
+
+    with reading(run) as db:
+        total = list_tasks(db, TaskFilter(min_solve_rate=0.0)).total
+    assert sum(count for _, _, count in gather(run).difficulty) == total
+
+
+def test_mistakes_are_refused(run, tmp_path):
+    for words, message in (
+        (["report", str(run.folder), str(run.folder)], "same name"),
+        (["report", str(tmp_path)], "not a run"),
+        (["report", str(run.folder), "--out", str(tmp_path / "no" / "page.html")], "can't be written"),
+    ):
+        result = CliRunner().invoke(app, words)
+        assert isinstance(result.exception, UserError)
+        assert message in str(result.exception)
