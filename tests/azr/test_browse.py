@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -273,3 +274,16 @@ def test_looking_at_a_buffer_imports_nothing_heavy():
     code = f"import sys, azr.cli; print(sorted({heavy} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+def test_the_queries_in_the_docs_run_and_every_column_is_described(db):
+    text = (Path(__file__).parents[2] / "docs" / "buffer.md").read_text(encoding="utf-8")
+    queries = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    assert len(queries) == 5
+    for query in queries:
+        db.execute(query).fetchall()
+    _, schema = text.split("## Schema")
+    for table in ("proposal", "task", "attempt"):
+        described = schema.split(f"`{table}`: ")[1].split("\n\n`")[0]
+        for column in db.execute(f"PRAGMA table_info({table})").fetchall():
+            assert re.search(rf"\b{column[1]}\b", described), column[1]
