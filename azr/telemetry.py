@@ -26,7 +26,6 @@ class Advance(Protocol):
     def __call__(self, done: int, total: int | None = None) -> None: ...
 
 
-
 class Telemetry:
     """The four outlets of one run. Use as a context manager; a step's metrics are on disk when `record` returns.
 

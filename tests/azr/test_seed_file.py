@@ -14,7 +14,12 @@ from tasks.triplet import TaskType
 
 DATA = Path(os.environ.get("AZR_DATA", Path(__file__).parents[3] / "shared" / "data")) / "azr_triplets"
 
-PAIR = {"snippet": "def f(x):\n    return sqrt(x)", "input": "16", "output": "4.0", "imports": ["from math import sqrt"]}
+PAIR = {
+    "snippet": "def f(x):\n    return sqrt(x)",
+    "input": "16",
+    "output": "4.0",
+    "imports": ["from math import sqrt"],
+}
 MANY = {
     "snippet": "def f(x):\n    return x + 1",
     "inputs": ["1", "2", "3", "4"],
