@@ -35,23 +35,11 @@ class VllmEngine:
         Raises UserError if the key/value cache that `config` grants can't hold one sequence of that length.
         """
         self._tokenizer, self._eos = policy.tokenizer, sorted(policy.eos_ids)
-        vllm = _import_vllm(policy.device, config)
-        self._sampling_params = vllm.SamplingParams
-        try:
-            with _own_random_state():
-                self.llm = vllm.LLM(
-                    model=policy.source,
-                    revision=policy.revision,
-                    dtype=str(policy.base.dtype).removeprefix("torch."),
-                    load_format="dummy",
-                    max_model_len=max_tokens,
-                    logprobs_mode="processed_logprobs",
-                    gpu_memory_utilization=config.gpu_memory_utilization,
-                    enforce_eager=config.enforce_eager,
-                    enable_prefix_caching=True,
-                )
-        except ValueError as error:
-            raise UserError(f"vLLM can't run {policy.source} so: {' '.join(str(error).split())}") from error
+        with _own_random_state(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # vLLM's about its own dependencies
+            vllm = _import_vllm(policy.device, config)
+            self._sampling_params = vllm.SamplingParams
+            self.llm = _open(vllm, policy, config, max_tokens)
         self.update_weights(policy.model)
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
@@ -121,11 +109,26 @@ def _import_vllm(device: torch.device, config: VllmConfig) -> Any:
         settings |= {"VLLM_CPU_KVCACHE_SPACE": str(config.kv_cache_gib), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
     for name, value in settings.items():
         os.environ.setdefault(name, value)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        import vllm
+    import vllm
 
     return vllm
+
+
+def _open(vllm: Any, policy: Policy, config: VllmConfig, max_tokens: int | None) -> Any:
+    try:
+        return vllm.LLM(
+            model=policy.source,
+            revision=policy.revision,
+            dtype=str(policy.base.dtype).removeprefix("torch."),
+            load_format="dummy",  # the weights are handed over
+            max_model_len=max_tokens,
+            logprobs_mode="processed_logprobs",
+            gpu_memory_utilization=config.gpu_memory_utilization,
+            enforce_eager=config.enforce_eager,
+            enable_prefix_caching=True,
+        )
+    except ValueError as error:
+        raise UserError(f"vLLM can't run {policy.source} so: {' '.join(str(error).split())}") from error
 
 
 @contextmanager
