@@ -20,7 +20,7 @@ from azr.evaluation.benchmarks import TABLE1
 from azr.evaluation.judging.check import open_tools
 from azr.evaluation.models import NamedModel
 from azr.evaluation.report import print_scores, progress_bar
-from azr.evaluation.sampling import Respondent, SamplingSettings, claim_folder, sample_benchmark
+from azr.evaluation.sampling import Respondent, SamplingSettings, claim_folder, prompt_ids, sample_benchmark
 from azr.evaluation.scoring import Score, score_judged
 from azr.evaluation.table import LEGEND, paper_rows, render_table, table_row, write_table
 from azr.model import Policy, load_policy
@@ -64,7 +64,8 @@ def evaluate(
     folder = plan.results(named, form)
     claim_folder(folder, settings)
     console.print(f"Samples go to {folder}; a stopped evaluation goes on from there.", soft_wrap=True)
-    engine = open_engine(policy, RolloutConfig(engine=plan.engine, temperature=plan.temperature, top_p=plan.top_p))
+    longest = max(len(prompt_ids(policy, problem, form)) for _, problems in benchmarks for problem in problems)
+    engine = open_engine(policy, RolloutConfig(engine=plan.engine), longest + plan.max_tokens)
     scores: list[Score] = []
     try:
         with open_tools() as tools:

@@ -44,17 +44,21 @@ class Respondent:
     def request(self, benchmark: Benchmark, problem: Problem, n: int, given: int) -> Request:
         """The request for `n` more samples of a problem that has `given` of them."""
         settings = self.settings
-        prompt = problem.prompts[settings.form]
-        chat = settings.form is PromptForm.REASONING and self.policy.tokenizer.chat_template is not None
         return Request(
-            encode_prompt(self.policy, prompt, chat),
+            prompt_ids(self.policy, problem, settings.form),
             n=n,
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             top_p=settings.top_p,
-            stop=prompt.stop,
+            stop=problem.prompts[settings.form].stop,
             seed=derive_seed(settings.seed, benchmark.name, problem.task_id, given),
         )
+
+
+def prompt_ids(policy: Policy, problem: Problem, form: PromptForm) -> tuple[int, ...]:
+    """The tokens that ask for the problem: the reasoning form as a chat where the tokenizer has a template."""
+    chat = form is PromptForm.REASONING and policy.tokenizer.chat_template is not None
+    return encode_prompt(policy, problem.prompts[form], chat)
 
 
 def claim_folder(folder: Path, settings: SamplingSettings) -> None:

@@ -72,7 +72,12 @@ class MathGrader:
 
 def _start() -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        [sys.executable, "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        start_new_session=True,  # Ctrl-C is for the parent, which still has answers to be graded
     )
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], START_S)
