@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azr.evaluation.passk import bootstrap_interval, pass_at_k, per_problem
@@ -41,6 +41,7 @@ def test_per_problem_keeps_the_order() -> None:
     assert per_problem([(4, 4), (4, 0), (4, 2)], 1).tolist() == [1.0, 0.0, 0.5]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_the_interval_lies_within_the_values(values: list[float]) -> None:
     low, high = bootstrap_interval(np.array(values), resamples=50)

@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azr.evaluation.judging.program_text import completed_program, whole_program
@@ -58,6 +58,7 @@ def test_a_whole_program_needs_no_name() -> None:
     assert whole_program("Read and print:\n```py\nprint(input())\n```") == "print(input())\n"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_read(text: str) -> None:
     program = completed_program(HEADER, text, "area")
