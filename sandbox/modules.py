@@ -110,6 +110,7 @@ def _copy(name: str, spec: str) -> ModuleType:
     return copy
 
 
+_INTERNAL = "_strptime"  # imported by datetime.strptime, in C, in the program's name; no import statement may say so
 # What programs can import in this process. Empty until `load`.
 MODULES: dict[str, ModuleType] = {}
 _USELESS = {name: ModuleType(name) for name in USELESS_MODULES}
@@ -120,6 +121,7 @@ def load() -> None:
     sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]  # OpenSSL would double the zygote's memory
     for name in _EXPORTS:
         importlib.import_module(name)
+    importlib.import_module(_INTERNAL)
     for name in _ENCODINGS:
         codecs.lookup(name)
     library.harden()
@@ -132,6 +134,8 @@ def import_module(
     name: str, globals: object = None, locals: object = None, fromlist: tuple[str, ...] = (), level: int = 0
 ) -> ModuleType:
     """What an import statement calls. The policy has seen the statement and knows the module."""
+    if name == _INTERNAL:
+        return sys.modules[name]
     module = MODULES.get(name) or _USELESS.get(name)
     if module is None or level:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox import CallStatus, Job, Sandbox
@@ -171,6 +171,7 @@ def test_literal(text: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("program", ["def f(x): return x", "def f(x): return [x, {1: x}, (x,)]"])
+@settings(deadline=None)
 @given(value=DATA)
 def test_values_pass_through_the_sandbox(sandbox: Sandbox, program: str, value: Any) -> None:
     """As an argument's text, through a call, and back."""
