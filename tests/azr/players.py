@@ -57,41 +57,45 @@ def scripted_engine(policy: Policy, config: Config) -> ScriptedEngine:
 
 
 def respond(prompt: str, sample: int) -> str:
-    """What the script says to a prompt of the `completion` style."""
+    """What the script says to a prompt of the `completion` style, told apart by how the prompts end."""
     dice = int.from_bytes(hashlib.sha256(f"{prompt}/{sample}".encode()).digest()[:6], "big")
-    last = prompt.rsplit("\n\n", 1)[-1]
-    if last.startswith("def f(") and ">>>" not in last:
-        return _propose_program(last, dice) if last.count("\n") == 0 else _propose_inputs(dice)
-    if last.startswith("#"):
-        return _solve_induction(last, dice)
-    if "==" in last.rsplit("\n", 1)[-1]:
+    question = prompt.rsplit("\n\n", 1)[-1]
+    last = question.rsplit("\n", 1)[-1]
+    if question.startswith("#"):
+        return _solve_induction(question, dice)
+    if last.startswith("def f("):
+        return _propose_program(last, dice)
+    if last.startswith(">>> [f("):
+        return _propose_inputs(dice)
+    if last.endswith("== f"):
         return f"({dice % 7})\n"
-    return _solve_deduction(last, dice)
+    return _solve_deduction(question, dice)
 
 
 def _propose_program(head: str, dice: int) -> str:
     if dice % 5 == 0:
-        return "):\n    return x +\n\n"
-    first = head.removeprefix("def f(").split(",")[0].strip()
-    rest = "" if head.endswith((")", ":")) else "):"
-    arguments = ", ".join(["3"] * len(head.removeprefix("def f(").split(",")))
-    return f"{rest}\n    return [{first} * {dice % 53}, {dice % 11}]\n>>> f({arguments})\n\n"
+        return "\n    return x +\n\n"
+    names = head.removeprefix("def f(").removesuffix("):").split(",")
+    arguments = ", ".join(["3"] * len(names))
+    return f"\n    return [{names[0]} * {dice % 53}, {dice % 11}]\n>>> f({arguments})\n\n"
 
 
 def _propose_inputs(dice: int) -> str:
     if dice % 4 == 0:
-        return " no calls\n\n"
-    calls = "\n".join(f">>> f({value})" for value in range(dice % 50, dice % 50 + 6))
-    return f" Something of x.\n{calls}\n\n"
+        return "\n\n"
+    calls = ", ".join(f"f({value})" for value in range(dice % 50, dice % 50 + 6))
+    return f"(0), {calls}]\n# Something of x.\n\n"
 
 
-def _solve_induction(last: str, dice: int) -> str:
-    shown = re.findall(r">>> f\((.*)\)\n(.*)", last)
-    return "(x):\n    return x\n\n" if dice % 2 or not shown else f"(x):\n    return {shown[0][1]}\n\n"
+def _solve_induction(question: str, dice: int) -> str:
+    shown = re.findall(r"f\(.*\) == (.*)", question)
+    head = question.rsplit("\n", 1)[-1]
+    rest = "" if head.endswith(":") else "(x):"
+    return f"{rest}\n    return {shown[0]}\n\n" if dice % 2 and shown else f"{rest}\n    return x\n\n"
 
 
-def _solve_deduction(last: str, dice: int) -> str:
-    factors = re.search(r"return \[\w+ \* (\d+), (\d+)\]", last)
+def _solve_deduction(question: str, dice: int) -> str:
+    factors = re.search(r"return \[\w+ \* (\d+), (\d+)\]", question)
     if not factors or dice % 3 == 0:
         return "'Hello World'\n" if dice % 2 else "no idea\n"
     return f"[{3 * int(factors[1])}, {factors[2]}]\n"

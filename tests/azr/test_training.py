@@ -110,7 +110,7 @@ def test_fresh_and_estimate_differ_in_what_trains(model, tmp_path):
             model,
             name=mode,
             steps=1,
-            solver=SolverConfig(batch=3, estimate_samples=4, train_on=mode, max_tokens=60),
+            solver=SolverConfig(batch=4, estimate_samples=4, train_on=mode, max_tokens=60),
             probe=ProbeConfig(every=0),
         )
         run = Run(tmp_path / mode)
@@ -118,9 +118,9 @@ def test_fresh_and_estimate_differ_in_what_trains(model, tmp_path):
         connection = connect_read_only(run.buffer)
         trained[mode] = dict(connection.execute("SELECT purpose, COUNT(*) FROM attempt GROUP BY purpose"))
         connection.close()
-    assert trained[TrainOn.FRESH]["solve"] == 3 * 3
+    assert trained[TrainOn.FRESH]["solve"] == 3 * 4
     assert trained[TrainOn.FRESH]["estimate"] > 0
-    assert trained[TrainOn.ESTIMATE] == {"solve": 3 * 3 * 4}
+    assert trained[TrainOn.ESTIMATE] == {"solve": 3 * 4 * 4}
 
 
 @pytest.mark.slow
