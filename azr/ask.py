@@ -15,7 +15,7 @@ from azr.model import Policy, encode_prompt, load_policy, resolve_device, uses_c
 from azr.run import Run
 from azr.trained import find_trained, load_trained
 from sandbox import Sandbox
-from tasks import KINDS
+from tasks.kinds import KINDS
 from tasks.prompts import Style, StyleError, load_style
 from tasks.triplet import Prompt, Proposal, Rejection, TaskType, Triplet, Verdict
 

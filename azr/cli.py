@@ -14,7 +14,6 @@ from rich.console import Console
 from azr.commands import ask, buffer, doctor, export, report, runs, train
 from azr.commands import eval as eval_commands
 from azr.errors import UserError
-from sandbox import SandboxError
 
 app = typer.Typer(
     name="azr",
@@ -39,8 +38,6 @@ def main() -> None:
         app()
     except UserError as error:
         _complain(str(error), 2)
-    except SandboxError as error:
-        _complain(f"{error}; `azr doctor` says more", 2)
     except KeyboardInterrupt:
         _complain("interrupted", 130)
     except OSError as error:
@@ -51,6 +48,12 @@ def main() -> None:
         if "full" not in str(error):
             raise
         _complain("the disk is full (the task buffer could not be written); free some space, then --resume", 1)
+    except Exception as error:
+        from sandbox import SandboxError  # takes long to import, for commands that never meet it
+
+        if not isinstance(error, SandboxError):
+            raise
+        _complain(f"{error}; `azr doctor` says more", 2)
 
 
 def _complain(message: str, code: int) -> None:

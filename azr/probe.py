@@ -14,7 +14,7 @@ from azr.errors import UserError
 from azr.roles import Table
 from azr.rollout.engine import Completion, Request
 from azr.telemetry import Advance
-from tasks import KINDS
+from tasks.kinds import KINDS
 from tasks.triplet import TaskType, Triplet, Verdict
 
 BUILTIN = "builtin"  # sixty small functions of our own, for models that CRUXEval is too hard for

@@ -13,7 +13,7 @@ from azr.rollout.engine import Completion, Engine, Request
 from azr.seeds import derive_seed, stream
 from azr.telemetry import Advance
 from sandbox import Sandbox
-from tasks import KINDS
+from tasks.kinds import KINDS
 from tasks.prompts import Style
 from tasks.triplet import Prompt, Rejection, TaskType, Triplet, Verdict
 

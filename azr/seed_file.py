@@ -18,7 +18,7 @@ from azr.buffer import Origin, TaskBuffer, TaskRow, task_fingerprint
 from azr.errors import UserError
 from azr.telemetry import Advance
 from sandbox import Sandbox
-from tasks import KINDS
+from tasks.kinds import KINDS
 from tasks.triplet import Proposal, Rejection, TaskType, Triplet
 
 BOTH = (TaskType.DEDUCTION, TaskType.ABDUCTION)

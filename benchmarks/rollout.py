@@ -24,7 +24,7 @@ from azr.config import ModelConfig, Precision, ProbeConfig, RolloutConfig, VllmC
 from azr.model import Policy, encode_prompt, load_policy  # noqa: E402
 from azr.probe import BUILTIN, load_probe  # noqa: E402
 from azr.rollout import Request, TransformersEngine  # noqa: E402
-from tasks import KINDS  # noqa: E402
+from tasks.kinds import KINDS  # noqa: E402
 from tasks.prompts import load_style  # noqa: E402
 
 TEMPERATURE = 0.7

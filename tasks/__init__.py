@@ -1,55 +1,12 @@
 """The domain: three types of tasks about Python programs, how they are asked for, read, validated, judged and paid.
 
+    from tasks.kinds import KINDS
+
     kind = KINDS[TaskType.DEDUCTION]
     prompt = kind.propose_prompt(style, references, rng)
     proposal = kind.parse_proposal(style, prompt.answer_prefix + response, references)
     task = kind.validate(sandbox, proposal)
 
-A type of task is a module with the six functions of `TaskKind`; a new type is a new module and a line in KINDS.
+A type of task is a module with the six functions of `TaskKind`; a new type is a new module and a line in KINDS
+(tasks/kinds.py). Nothing is imported here, so that who only wants the vocabulary (tasks/triplet.py) has it at once.
 """
-
-import random
-from collections.abc import Sequence
-from typing import Protocol
-
-from sandbox import Sandbox
-from tasks import abduction, deduction, induction
-from tasks.prompts import Style
-from tasks.triplet import Prompt, Proposal, Rejection, TaskType, Triplet, Verdict
-
-
-class TaskKind(Protocol):
-    """What the modules deduction, abduction and induction offer; their docstrings say what differs."""
-
-    def propose_prompt(
-        self, style: Style, references: Sequence[Triplet], rng: random.Random, inputs: int = 10
-    ) -> Prompt:
-        """A prompt that asks for a new task. For induction, `references[0]` is the program asked about."""
-        ...
-
-    def parse_proposal(self, style: Style, text: str, references: Sequence[Triplet]) -> Proposal | Rejection:
-        """Reads `answer_prefix + response`. Never raises on any text."""
-        ...
-
-    def validate(self, sandbox: Sandbox, proposal: Proposal, runs: int = 2) -> Triplet | Rejection:
-        """A task if the sandbox can run it. Blocking, thread safe."""
-        ...
-
-    def solve_prompt(self, style: Style, triplet: Triplet) -> Prompt:
-        """A prompt that asks for the hidden part; the same for every sample of a task."""
-        ...
-
-    def parse_answer(self, style: Style, text: str) -> str | None:
-        """Reads `answer_prefix + response`. Never raises on any text."""
-        ...
-
-    def verify(self, sandbox: Sandbox, triplet: Triplet, answers: Sequence[str | None]) -> list[Verdict]:
-        """One verdict an answer, in order. One answer that loops does not harm the others. Blocking, thread safe."""
-        ...
-
-
-KINDS: dict[TaskType, TaskKind] = {
-    TaskType.DEDUCTION: deduction,
-    TaskType.ABDUCTION: abduction,
-    TaskType.INDUCTION: induction,
-}

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -104,6 +104,18 @@ class TaskDetail:
     attempts: tuple[AttemptRecord, ...]
 
 
+_TEXTS = ("program", "inputs", "outputs", "message")
+_CONDITIONS = {
+    "type": "type = :type",
+    "origin": "origin = :origin",
+    "first_step": "step >= :first_step",
+    "last_step": "step <= :last_step",
+    "min_learnability": "learnability >= :min_learnability",
+    "max_learnability": "learnability <= :max_learnability",
+    "min_solve_rate": "solve_rate >= :min_solve_rate",
+    "max_solve_rate": "solve_rate <= :max_solve_rate",
+    "text": "(" + " OR ".join(rf"{column} LIKE :text ESCAPE '\'" for column in _TEXTS) + ")",
+}
 _SUMMARY = "id, step, type, origin, solve_rate, learnability, lines, nodes, branches, program"
 _PROPOSAL = "id, step, type, refs, text, tokens, truncated, rejection, detail, reward"
 _ATTEMPT = "id, step, purpose, verdict, answer, reward, tokens, truncated, text"
@@ -120,14 +132,13 @@ def list_tasks(
     """The tasks that match, from `offset` on, at most `limit`; those without a value to sort by come last."""
     where, values = where_clause(wanted)
     direction = "DESC" if descending else "ASC"
-    ids = [
-        row[0]
-        for row in db.execute(
-            f"SELECT id FROM task WHERE {where} ORDER BY {sort} IS NULL, {sort} {direction}, id {direction}", values
-        )
-    ]
-    page = ids[offset : offset + limit]
-    return TaskPage(len(ids), tuple(_summary(db, task_id) for task_id in page))
+    (total,) = db.execute(f"SELECT COUNT(*) FROM task WHERE {where}", values).fetchone()
+    rows = db.execute(
+        f"SELECT {_SUMMARY} FROM task WHERE {where} ORDER BY {sort} {direction} NULLS LAST, id {direction}"
+        " LIMIT :limit OFFSET :offset",
+        values | {"limit": limit, "offset": offset},
+    )
+    return TaskPage(total, tuple(TaskSummary(*row) for row in rows))
 
 
 def show_task(db: sqlite3.Connection, task_id: int) -> TaskDetail:
@@ -164,21 +175,11 @@ def rejected_proposals(
     return [_proposal_record(row) for row in rows]
 
 
-def where_clause(wanted: TaskFilter) -> tuple[str, list[str | int | float]]:
-    """The condition on the table `task` in SQL, and the values of its question marks."""
-    terms: list[tuple[str, str | int | float | None]] = [
-        ("type = ?", wanted.type),
-        ("origin = ?", wanted.origin),
-        ("step >= ?", wanted.first_step),
-        ("step <= ?", wanted.last_step),
-        ("learnability >= ?", wanted.min_learnability),
-        ("learnability <= ?", wanted.max_learnability),
-        ("solve_rate >= ?", wanted.min_solve_rate),
-        ("solve_rate <= ?", wanted.max_solve_rate),
-        (r"(program || char(10) || inputs || outputs || message) LIKE ? ESCAPE '\'", _pattern(wanted.text)),
-    ]
-    used = [(condition, value) for condition, value in terms if value is not None]
-    return " AND ".join(condition for condition, _ in used) or "1", [value for _, value in used]
+def where_clause(wanted: TaskFilter) -> tuple[str, dict[str, Any]]:
+    """The condition on the table `task` in SQL, and the values of its named parameters."""
+    values = asdict(wanted) | {"text": _pattern(wanted.text)}
+    used = [condition for name, condition in _CONDITIONS.items() if values[name] is not None]
+    return " AND ".join(used) or "1", values
 
 
 def _pattern(text: str | None) -> str | None:

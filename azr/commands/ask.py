@@ -9,11 +9,11 @@ import typer
 
 from azr.commands.arguments import AsJson, print_json
 from azr.errors import UserError
-from sandbox import Sandbox, SandboxConfig
 from tasks.triplet import Prompt, TaskType, Triplet
 
 if TYPE_CHECKING:
     from azr.ask import Reasoner
+    from sandbox import Sandbox
 
 
 def ask(
@@ -53,6 +53,7 @@ def ask(
     speaker = _Speaker(max_tokens, temperature, show_thinking, as_json)
     if task is not None and source is not None:
         from azr.ask import make_task
+        from sandbox import Sandbox, SandboxConfig
 
         with Sandbox(SandboxConfig(workers=1)) as sandbox:
             triplet = make_task(sandbox, task, source, tuple(inputs or ()), output, message)
@@ -79,7 +80,7 @@ class _Speaker:
         if self._as_json:
             print_json({"question": question, "thinking": thinking, "answer": answer})
 
-    def answer_task(self, sandbox: Sandbox, reasoner: "Reasoner", triplet: Triplet) -> None:
+    def answer_task(self, sandbox: "Sandbox", reasoner: "Reasoner", triplet: Triplet) -> None:
         """Ask a task, and print the sandbox's verdict beside the answer."""
         from azr.ask import judge
 

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
@@ -40,9 +39,11 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 
 
 def _installed(package: str) -> str | None:
+    from importlib import metadata  # slow
+
     try:
-        return version(package)
-    except PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return None
 
 

@@ -12,7 +12,7 @@ from azr.run import Run
 from tasks.program import describe
 
 STRETCHES = 40  # points of a curve drawn from the buffer
-SAMPLE = 1500  # programs parsed at each end of the run for the constructs in them
+SAMPLE = 800  # programs parsed at each end of the run for the constructs in them
 DIFFICULTIES = (
     ("never solved", "solve_rate = 0"),
     ("up to a third", "solve_rate > 0 AND solve_rate <= 1.0 / 3"),
@@ -111,16 +111,19 @@ def _contrasts(db: sqlite3.Connection) -> tuple[Contrast, ...]:
 
 
 def _typical(db: sqlite3.Connection, task_type: str, order: str) -> TaskDetail | None:
-    """Of the 50 first or last tasks of a type that are sometimes solved (or, failing that, of all), the one of median
-    size."""
+    """The task of median size among the 50 first or last of a type that are sometimes solved, or, failing that, of all;
+    of few tasks the first or last half."""
     for condition in ("learnability > 0", "proposal_id IS NOT NULL"):
-        rows = db.execute(
-            f"SELECT id FROM (SELECT id, nodes FROM task WHERE type = ? AND {condition} ORDER BY id {order} LIMIT 50)"
-            " ORDER BY nodes, id",
-            (task_type,),
-        ).fetchall()
-        if rows:
-            return show_task(db, rows[len(rows) // 2][0])
+        ids = [
+            row[0]
+            for row in db.execute(
+                f"SELECT id FROM (SELECT id, nodes FROM task WHERE type = ?1 AND {condition} ORDER BY id {order} LIMIT"
+                f" MIN(50, (SELECT COUNT(*) FROM task WHERE type = ?1 AND {condition}) / 2)) ORDER BY nodes, id",
+                (task_type,),
+            )
+        ]
+        if ids:
+            return show_task(db, ids[len(ids) // 2])
     return None
 
 

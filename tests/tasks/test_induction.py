@@ -3,7 +3,8 @@
 import pytest
 
 from sandbox import Sandbox
-from tasks import KINDS, induction
+from tasks import induction
+from tasks.kinds import KINDS
 from tasks.prompts import load_style
 from tasks.seed import identity
 from tasks.triplet import Proposal, Rejection, TaskType, Triplet, Verdict

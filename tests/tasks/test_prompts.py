@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import tasks.prompts
-from tasks import KINDS, TaskKind
+from tasks.kinds import KINDS, TaskKind
 from tasks.prompts import Style, StyleError, load_style
 from tasks.seed import identity
 from tasks.triplet import TaskType, Triplet
