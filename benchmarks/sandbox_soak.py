@@ -124,7 +124,9 @@ def proportional_kb(pid: int) -> int:
 
 def soak(tasks: list[dict[str, str]], jobs: int, seed: int = 0) -> tuple[State, State, dict[str, int]]:
     """The state before and after so many random jobs, and how the jobs ended."""
-    probe = [Job(t["code"], (t["input"],), repeats=2) for t in (tasks * (1 + PROBE // len(tasks)))[: min(PROBE, jobs)]]
+    probe = [
+        Job(t["code"], (t["input"],), repeats=2) for t in (tasks * (1 + PROBE // len(tasks)))[: min(PROBE, jobs // 4)]
+    ]
     ends: collections.Counter[str] = collections.Counter()
     stream = random_jobs(tasks, random.Random(seed))
     with Sandbox(SandboxConfig(timeout_s=TIMEOUT_S, memory_mb=128)) as sandbox:

@@ -43,9 +43,8 @@ def _prctl(option: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0) -> None:
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the one that started it ends."""
-    if sys.platform == "linux":
-        _prctl(_PR_SET_PDEATHSIG, 9)
+    """Have the kernel kill this process when the thread that started it ends."""
+    _prctl(_PR_SET_PDEATHSIG, 9)
 
 
 # -- namespaces -------------------------------------------------------------------------------------------------------

@@ -61,7 +61,6 @@ class _Zygote:
         granted = isolation.enter_namespaces(self.wanted)
         if Wall.PID in granted:
             _become_init()
-        isolation.die_with_parent()
         if Wall.MOUNT in granted and not isolation.empty_root():
             granted -= {Wall.MOUNT}
         self.granted |= granted
@@ -162,6 +161,7 @@ def _become_init() -> None:
         os.closerange(0, 64)
         os.waitpid(pid, 0)
         os._exit(0)
+    isolation.die_with_parent()
 
 
 def _ended(pid: int, deadline: float) -> bool:
@@ -256,7 +256,6 @@ def _write(socket: int, message: bytes) -> None:
 def main() -> None:
     """Set up by the JSON settings in the first argument, report the walls, and serve."""
     settings = json.loads(sys.argv[1])
-    isolation.die_with_parent()
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
     sys.setrecursionlimit(1000)

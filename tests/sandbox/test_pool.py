@@ -85,6 +85,17 @@ def test_a_forked_thread_heavy_parent_is_no_danger() -> None:
         thread.join()
 
 
+def test_the_thread_that_opens_it_may_end() -> None:
+    sandbox = Sandbox(SandboxConfig(workers=1))
+    opener = threading.Thread(target=sandbox.__enter__)
+    opener.start()
+    opener.join()
+    zygotes = _children()
+    assert sandbox.evaluate(DOUBLE, ["1"]).calls[0].value == "2"
+    assert _children() == zygotes  # none had to be replaced
+    sandbox.close()
+
+
 def _children() -> list[int]:
     tasks = Path(f"/proc/{os.getpid()}/task")
     return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]

@@ -21,7 +21,7 @@ TASKS = [
 ]
 
 
-def test_a_thousand_random_jobs_leave_nothing_behind(monkeypatch) -> None:
+def test_random_jobs_leave_nothing_behind(monkeypatch) -> None:
     monkeypatch.setattr(sys, "path", [str(PATH.parent), *sys.path])  # the script takes its folder out again
     spec = importlib.util.spec_from_file_location("sandbox_soak", PATH)
     assert spec is not None
@@ -29,8 +29,8 @@ def test_a_thousand_random_jobs_leave_nothing_behind(monkeypatch) -> None:
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "sandbox_soak", module)
     spec.loader.exec_module(module)
-    before, after, ends = module.soak(TASKS, 1000)
+    before, after, ends = module.soak(TASKS, 600)
     assert module.complaints(before, after) == []
-    assert sum(ends.values()) == 1000
+    assert sum(ends.values()) == 600
     assert {"ok", "error"} <= set(ends)
     assert "crashed" not in ends
