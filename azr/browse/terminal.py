@@ -3,7 +3,6 @@
 import re
 
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -88,6 +87,8 @@ def print_task(detail: TaskDetail) -> None:
     _heading(console, "program")
     program = visible(task.program)
     if console.is_terminal:
+        from rich.syntax import Syntax  # loads Pygments
+
         console.print(Syntax(program, "python", theme="ansi_dark", background_color="default", word_wrap=True))
     else:
         _print_plain(console, program)
