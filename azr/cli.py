@@ -9,7 +9,6 @@ import sqlite3
 import sys
 
 import typer
-from rich.console import Console
 
 from azr.commands import ask, buffer, doctor, export, report, runs, train
 from azr.commands import eval as eval_commands
@@ -57,5 +56,7 @@ def main() -> None:
 
 
 def _complain(message: str, code: int) -> None:
+    from rich.console import Console  # takes long to import, for commands that end well
+
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"azr: {message}", style="red", markup=False)
     sys.exit(code)

@@ -1,18 +1,15 @@
 """How a buffer looks in a terminal: 80 columns are enough, and what is piped has no colour and no frames."""
 
-import re
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from azr.browse.folders import RunState, RunSummary
+from azr.browse.listing import visible
 from azr.browse.statistics import BufferStatistics, Figures
-from azr.browse.tasks import AttemptRecord, ProposalRecord, TaskDetail, TaskPage
+from azr.browse.tasks import AttemptRecord, ProposalRecord, TaskDetail
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _VERDICT_STYLE = {"right": "green", "wrong": "red", "unparsed": "yellow"}
-_LIST_COLUMNS = 48  # what a list of tasks takes before the program, ids of six digits and steps of four
 _STATE_STYLE = {RunState.RUNNING: "green", RunState.FINISHED: "bold", RunState.STOPPED: "yellow"}
 
 
@@ -49,30 +46,6 @@ def print_statistics(statistics: BufferStatistics) -> None:
         " earlier task had",
         style="dim",
     )
-
-
-def print_page(page: TaskPage, offset: int) -> None:
-    """A list of tasks, a line each."""
-    console = _console()
-    if not page.tasks:
-        console.print("no task matches" if not page.total else f"only {page.total:,} tasks match")
-        return
-    table = _table(right=("id", "step"), left=("type",), more_right=("learn", "solved", "lines"))
-    table.add_column("program", no_wrap=True)
-    for task in page.tasks:
-        program = Text(" ".join(visible(task.program).removeprefix("def ").split()))
-        program.truncate(max(20, console.width - _LIST_COLUMNS), overflow="ellipsis")
-        table.add_row(
-            str(task.id),
-            str(task.step),
-            task.type,
-            _number(task.learnability),
-            _percent(task.solve_rate),
-            str(task.lines),
-            program,
-        )
-    console.print(table)
-    console.print(f"{offset + 1} to {offset + len(page.tasks)} of {page.total:,} tasks", style="dim")
 
 
 def print_task(detail: TaskDetail) -> None:
@@ -194,8 +167,3 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
-
-
-def visible(text: str) -> str:
-    """`text` with control characters as escapes, so that what a model wrote can't steer the terminal."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -96,7 +96,7 @@ class _Speaker:
 
     def _speak(self, reasoner: "Reasoner", prompt: Prompt) -> tuple[str, str, str]:
         """The whole response, its thinking and the rest; printed on the way unless JSON is wanted."""
-        from azr.browse.terminal import visible
+        from azr.browse.listing import visible
         from azr.thinking import Part, ThinkingSplitter
 
         splitter = ThinkingSplitter(thinking=prompt.answer_prefix.endswith("<think>"))

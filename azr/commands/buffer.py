@@ -71,7 +71,7 @@ def list_(
         page = list_tasks(db, wanted, sort, descending, limit, offset)
     if as_json:
         return print_json(page)
-    from azr.browse.terminal import print_page
+    from azr.browse.listing import print_page
 
     return print_page(page, offset)
 
