@@ -1,6 +1,7 @@
 """How long scoring takes: CRUXEval's 800 problems, ten samples each, judged as `azr eval score` judges them.
 
-Half of the samples are right. The bar is 15 s on two cores, for output and for input prediction alike.
+Half of the samples are right, the others are another problem's answer. An answer that makes its program loop would cost
+its time limit, 3 s; none of these does. The bar is 15 s on two cores, for output and for input prediction alike.
 
     python benchmarks/scoring.py [--data FOLDER] [--samples 10] [--workers 2]
 """
@@ -24,11 +25,11 @@ from azr.evaluation.scoring import score_samples  # noqa: E402
 BAR_S = 15.0
 
 
-def completions(answer: str, count: int) -> list[str]:
-    """Alternately the right answer and a wrong one, no two texts alike."""
+def completions(answer: str, other: str, count: int) -> list[str]:
+    """Alternately the answer and another problem's, no two texts alike."""
     texts = []
     for number in range(count):
-        text = answer if number % 2 == 0 else f"'nothing gives this {number}'"
+        text = answer if number % 2 == 0 else other
         texts.append(f"{' ' * number}```\n{text}{' ' * number}\n```")
     return texts
 
@@ -46,8 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "samples.jsonl"
             with path.open("w", encoding="utf-8") as file:
-                for row in load_rows(benchmark, places):
-                    for text in completions(row[asked], options.samples):
+                rows = list(load_rows(benchmark, places))
+                for row, other in zip(rows, [*rows[1:], rows[0]], strict=True):
+                    for text in completions(row[asked], other[asked], options.samples):
                         file.write(json.dumps({"task_id": row["id"], "completion": text}) + "\n")
             start = time.perf_counter()
             samples = read_samples(path, {problem.task_id for problem in problems})

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from azr.evaluation.judging.check import Judgement, Tools, judge_parsed
 from azr.evaluation.judging.program_text import answer_part
+from sandbox import Job
 
+TIMEOUT_S = 3.0  # as CRUXEval's own harness; its functions take microseconds
 _IDENTITY = "def f(answer):\n    return answer"
 _TAGGED = re.compile(r"\[ANSWER\](.*?)(?:\[/ANSWER\]|\Z)", re.DOTALL)
 _FENCED = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
@@ -25,7 +27,7 @@ class OutputOf:
     def judge(self, tools: Tools, completions: Sequence[str]) -> list[Judgement]:
         """One judgement a completion."""
         answers = [_read(completion, _as_value) for completion in completions]
-        return judge_parsed(answers, lambda a: [(y, "") for y in tools.sandbox.accepts(_IDENTITY, a, self.output)])
+        return judge_parsed(answers, lambda different: _accepted(tools, _IDENTITY, different, self.output))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,19 @@ class InputFor:
     def judge(self, tools: Tools, completions: Sequence[str]) -> list[Judgement]:
         """One judgement a completion."""
         answers = [_read(completion, _as_arguments) for completion in completions]
-        return judge_parsed(answers, lambda a: [(y, "") for y in tools.sandbox.accepts(self.program, a, self.output)])
+        return judge_parsed(answers, lambda different: _accepted(tools, self.program, different, self.output))
+
+
+def _accepted(tools: Tools, program: str, answers: Sequence[str], output: str) -> list[tuple[bool, str]]:
+    """For each answer, whether f(answer) equals `output`; one that ends its job leaves the others to the next job."""
+    verdicts: list[tuple[bool, str]] = []
+    while len(verdicts) < len(answers):
+        rest = tuple(answers[len(verdicts) :])
+        result = tools.sandbox.run(Job(program, rest, (output,) * len(rest), timeout_s=TIMEOUT_S))
+        verdicts += [(call.equal is True, call.error or "") for call in result.calls]
+        if len(verdicts) < len(answers):
+            verdicts.append((False, f"{result.status}: {result.error or ''}"))
+    return verdicts
 
 
 def _read(completion: str, reading: Callable[[str], str | None]) -> str | None:

@@ -143,6 +143,13 @@ def test_the_hubs_rows_have_their_inputs_in_a_program() -> None:
         inputs_of({"test": "pass"})
 
 
+def _as_json(value: Any) -> Any:
+    """The value with a list for every tuple, as JSON has it."""
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item) for item in value]
+    return {key: _as_json(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
 @pytest.mark.data
 def test_restored_inputs_are_those_of_the_assertions(public_data: DataPlaces) -> None:
     """MBPP's own assertions show the argument types that EvalPlus' JSON has lost."""
@@ -162,9 +169,10 @@ def test_restored_inputs_are_those_of_the_assertions(public_data: DataPlaces) ->
                 arguments = tuple(ast.literal_eval(argument) for argument in call.args)
             except ValueError:  # an argument that is computed
                 continue
-            if row["task_id"] not in ("Mbpp/124", "Mbpp/252"):  # numbers there, complex numbers here
+            same = [given for given in known if _as_json(given) == _as_json(arguments)]
+            if same:  # EvalPlus changed some of MBPP's examples
                 compared += 1
-                assert arguments in known, row["task_id"]
+                assert arguments in same, row["task_id"]
     assert compared > 900
 
 
