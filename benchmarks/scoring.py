@@ -1,7 +1,7 @@
 """How long scoring takes: CRUXEval's 800 problems, ten samples each, judged as `azr eval score` judges them.
 
-Half of the samples are right, the others are another problem's answer. An answer that makes its program loop would cost
-its time limit, 3 s; none of these does. The bar is 15 s on two cores, for output and for input prediction alike.
+Half of the samples are right, the others are other problems' answers. An answer that makes its program loop costs its
+time limit, 3 s. The bar is 15 s on two cores, for output and for input prediction alike.
 
     python benchmarks/scoring.py [--data FOLDER] [--samples 10] [--workers 2]
 """
@@ -25,12 +25,12 @@ from azr.evaluation.scoring import score_samples  # noqa: E402
 BAR_S = 15.0
 
 
-def completions(answer: str, other: str, count: int) -> list[str]:
-    """Alternately the answer and another problem's, no two texts alike."""
+def completions(answers: Sequence[str], index: int, count: int) -> list[str]:
+    """Alternately the problem's own answer and those of the problems behind it, fenced."""
     texts = []
     for number in range(count):
-        text = answer if number % 2 == 0 else other
-        texts.append(f"{' ' * number}```\n{text}{' ' * number}\n```")
+        text = answers[index] if number % 2 == 0 else answers[(index + number) % len(answers)]
+        texts.append(f"```\n{text}\n```")
     return texts
 
 
@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             path = Path(folder) / "samples.jsonl"
             with path.open("w", encoding="utf-8") as file:
                 rows = list(load_rows(benchmark, places))
-                for row, other in zip(rows, [*rows[1:], rows[0]], strict=True):
-                    for text in completions(row[asked], other[asked], options.samples):
+                for index, row in enumerate(rows):
+                    for text in completions([other[asked] for other in rows], index, options.samples):
                         file.write(json.dumps({"task_id": row["id"], "completion": text}) + "\n")
             start = time.perf_counter()
             samples = read_samples(path, {problem.task_id for problem in problems})
