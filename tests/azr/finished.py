@@ -39,10 +39,10 @@ def finished_run(folder: Path, steps: int = STEPS, per_step: int = 3) -> Run:
     return run
 
 
-def trained_run(folder: Path, lora: int = 0, step: int = 4) -> tuple[Run, Policy]:
+def trained_run(folder: Path, lora: int = 0, step: int = 4, base: Path | None = None) -> tuple[Run, Policy]:
     """A finished run with a checkpoint, whose weights are not the base model's, and the policy that was saved."""
     run = finished_run(folder, steps=step)
-    base = tiny_model_folder(folder.parent / f"{folder.name}-base")
+    base = base or tiny_model_folder(folder.parent / f"{folder.name}-base")
     config = tiny_config(base, name=folder.name, steps=step)
     config = replace(config, model=replace(config.model, lora=LoraConfig(rank=lora, alpha=8)))
     run.config.write_text(dump_config(config), encoding="utf-8")
