@@ -130,7 +130,10 @@ def soak(tasks: list[dict[str, str]], jobs: int, seed: int = 0) -> tuple[State, 
     ends: collections.Counter[str] = collections.Counter()
     stream = random_jobs(tasks, random.Random(seed))
     with Sandbox(SandboxConfig(timeout_s=TIMEOUT_S, memory_mb=128)) as sandbox:
-        state(sandbox, probe)  # starts the second zygotes
+        started = len(descendants(os.getpid()))
+        unordered = Job("def f():\n    return list({'a', 'b', 'c'})", ("",), repeats=2)
+        while len(descendants(os.getpid())) < 2 * started:  # every worker's second zygote
+            list(sandbox.map([unordered] * 20))
         before = state(sandbox, probe)
         for result in sandbox.map(next(stream) for _ in range(jobs)):
             ends[result.status] += 1
