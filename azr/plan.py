@@ -53,8 +53,8 @@ def plan_step(config: Config) -> StepPlan:
 def weights_gib(config: Config, parameters: float) -> float:
     """GiB for weights, gradients and AdamW's moments; activations and the engine's memory come on top.
 
-    A parameter trained in full takes 16 bytes in fp32 (weight, gradient, two moments), and 4 more where the model itself
-    is bf16. With LoRA, what counts is the frozen base.
+    A parameter trained in full takes 16 bytes in fp32 (weight, gradient, two moments), and 4 more where the model
+    itself is bf16. With LoRA, what counts is the frozen base.
     """
     narrow = config.model.precision is Precision.BF16
     if config.model.lora.rank:
