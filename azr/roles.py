@@ -22,7 +22,6 @@ T = TypeVar("T")
 JUDGES = 4  # threads that wait for the sandbox; parsing is cheap, so more would only queue
 
 
-
 @dataclass(frozen=True)
 class Table:
     """What both roles sit at, the same for every step of a run."""

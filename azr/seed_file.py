@@ -37,9 +37,7 @@ def read_seed_files(paths: Iterable[str]) -> list[Proposal]:
     return [proposal for path in paths for proposal in _read_seed_file(Path(path))]
 
 
-def store_seed_tasks(
-    buffer: TaskBuffer, sandbox: Sandbox, proposals: list[Proposal], advance: Advance
-) -> Seeded:
+def store_seed_tasks(buffer: TaskBuffer, sandbox: Sandbox, proposals: list[Proposal], advance: Advance) -> Seeded:
     """Validate the tasks and store the good ones, in one transaction. `advance(n)` is called as they are judged."""
 
     def judge(proposal: Proposal) -> Triplet | Rejection:
