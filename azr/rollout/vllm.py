@@ -126,6 +126,8 @@ def _open(vllm: Any, policy: Policy, config: VllmConfig, max_tokens: int | None)
             gpu_memory_utilization=config.gpu_memory_utilization,
             enforce_eager=config.enforce_eager,
             enable_prefix_caching=True,
+            # vLLM 0.32 rewinds a seeded request's generator at a prompt's part, which a processor's generator refuses.
+            enable_chunked_prefill=False if policy.device.type == "cpu" else None,
         )
     except ValueError as error:
         raise UserError(f"vLLM can't run {policy.source} so: {' '.join(str(error).split())}") from error

@@ -105,6 +105,15 @@ def test_samples_end_at_stop_strings_and_limits(policy: Policy, engine: Engine) 
         assert not completion.truncated or len(completion.token_ids) == 20
 
 
+def test_prompts_may_fill_more_than_one_step(policy: Policy, engine: Engine) -> None:
+    ids = [(i + 1000, *prompt_ids(policy, i) * 3)[:500] for i in range(24)]  # vLLM takes some 4,000 tokens a step
+    asked = [Request(prompt, n=2, max_tokens=2, seed=i) for i, prompt in enumerate(ids)]
+    for request, completions in zip(asked, engine.generate(asked), strict=True):
+        assert len(completions) == 2
+        expected = reference_logprobs(policy.model, request, completions[0])
+        torch.testing.assert_close(torch.tensor(completions[0].logprobs), expected, atol=1e-2, rtol=0)
+
+
 def test_requests_are_reported_as_they_end(policy: Policy, engine: Engine) -> None:
     limits = (40, 4, 20, 8)
     asked = [Request(prompt_ids(policy, i), n=2, max_tokens=limit, seed=i) for i, limit in enumerate(limits)]
