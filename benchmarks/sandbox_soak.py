@@ -25,6 +25,7 @@ sys.path[0] = str(ROOT)  # in place of this folder, where sandbox.py is a benchm
 from sandbox import Job, Sandbox, SandboxConfig  # noqa: E402
 
 TIMEOUT_S = 0.25  # mutants loop
+SETTLE_S = 0.5  # a child that has answered takes a moment to be gone
 PROBE = 1000  # whole programs timed before and after
 TOKENS = [
     "0",
@@ -103,6 +104,7 @@ def state(sandbox: Sandbox, probe: list[Job]) -> State:
     for _ in sandbox.map(probe):
         pass
     rate = len(probe) / (time.perf_counter() - started)
+    time.sleep(SETTLE_S)
     below = descendants(os.getpid())
     own = int(re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())[1])
     descriptors = len(os.listdir("/proc/self/fd"))
@@ -110,15 +112,21 @@ def state(sandbox: Sandbox, probe: list[Job]) -> State:
 
 
 def descendants(pid: int) -> list[int]:
-    """Every process below this one."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    """Every process below this one; none where it ended meanwhile."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
     return children + [below for child in children for below in descendants(child)]
 
 
 def proportional_kb(pid: int) -> int:
-    """Memory, shared pages divided among those that share them."""
-    fields = Path(f"/proc/{pid}/smaps_rollup").read_text().split()
+    """Memory, shared pages divided among those that share them; 0 where the process ended meanwhile."""
+    try:
+        fields = Path(f"/proc/{pid}/smaps_rollup").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
     return int(fields[fields.index("Pss:") + 1])
 
 
