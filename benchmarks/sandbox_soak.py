@@ -137,11 +137,15 @@ def soak(tasks: list[dict[str, str]], jobs: int, seed: int = 0) -> tuple[State, 
     ]
     ends: collections.Counter[str] = collections.Counter()
     stream = random_jobs(tasks, random.Random(seed))
+    others = len(descendants(os.getpid()))  # of sandboxes that are open already
     with Sandbox(SandboxConfig(timeout_s=TIMEOUT_S, memory_mb=128)) as sandbox:
-        started = len(descendants(os.getpid()))
+        started = len(descendants(os.getpid())) - others
         unordered = Job("def f():\n    return list({'a', 'b', 'c'})", ("",), repeats=2)
-        while len(descendants(os.getpid())) < 2 * started:  # every worker's second zygote
+        patience = time.monotonic() + 30
+        while len(descendants(os.getpid())) < others + 2 * started:  # every worker's second zygote
             list(sandbox.map([unordered] * 20))
+            if time.monotonic() > patience:
+                raise TimeoutError("the second zygotes don't start")
         before = state(sandbox, probe)
         for result in sandbox.map(next(stream) for _ in range(jobs)):
             ends[result.status] += 1
