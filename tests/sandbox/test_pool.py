@@ -98,7 +98,7 @@ def test_the_thread_that_opens_it_may_end() -> None:
 
 def _children() -> list[int]:
     tasks = Path(f"/proc/{os.getpid()}/task")
-    return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+    return sorted(int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split())
 
 
 # -- the questions ----------------------------------------------------------------------------------------------------
