@@ -6,7 +6,7 @@ positions alone, micro-batches of the same token budget. Weights and tokens are 
 
     python benchmarks/packing.py              8 responses a prompt, all 30 layers: the ratio that counts
     python benchmarks/packing.py --sweep      group size 1 to 32 and prompt length 64 to 2048, with 6 of the 30 layers
-                                              so that it ends within minutes; --plot FILE.png draws it (matplotlib)
+                                              so that it ends within minutes; --plot FILE.svg draws it
 """
 
 import argparse
@@ -148,22 +148,21 @@ def smollm2(layers: int) -> LlamaForCausalLM:
 
 def draw(rows: Sequence[dict[str, float]], prompt: int, path: Path) -> None:
     """Speed-up over padded rows, against the group size and against the prompt's length."""
-    import matplotlib.pyplot as plt
+    import altair
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True, layout="constrained")
-    by_group = rows[: len(GROUPS)]
-    by_length = rows[len(GROUPS) :]
-    for axis, part, key, title in (
-        (left, by_group, "group", f"responses a prompt (prompt of {prompt} tokens)"),
-        (right, by_length, "length", "prompt tokens (8 responses)"),
+    rule = altair.Chart().mark_rule(color="grey").encode(y=altair.datum(1))
+    charts = []
+    for part, key, title in (
+        (rows[: len(GROUPS)], "group", f"responses a prompt (prompt of {prompt} tokens)"),
+        (rows[len(GROUPS) :], "length", "prompt tokens (8 responses)"),
     ):
-        axis.plot([row[key] for row in part], [row["packed"] / row["padded"] for row in part], marker="o")
-        axis.axhline(1, color="grey", linewidth=0.8)
-        axis.set_xscale("log", base=2)
-        axis.set_xticks([row[key] for row in part], [f"{row[key]:.0f}" for row in part])
-        axis.set_xlabel(title)
-    left.set_ylabel("packed over padded, real tokens/s")
-    figure.savefig(path, dpi=120)
+        values = [{key: row[key], "ratio": row["packed"] / row["padded"]} for row in part]
+        line = altair.Chart(altair.Data(values=values)).mark_line(point=True)
+        x = altair.X(key, type="quantitative", title=title)
+        x = x.scale(type="log", base=2).axis(values=[row[key] for row in part])
+        y = altair.Y("ratio", type="quantitative", title="packed over padded, real tokens/s")
+        charts.append((line.encode(x=x, y=y) + rule).properties(width=340, height=240))
+    altair.hconcat(*charts).configure(background="white").save(path)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path[0] = str(Path(__file__).resolve().parent.parent)  # in place of this folder: sandbox.py lies here too
+
 COMPLETIONS = 8
 TOKENS = 64
 SEED = 0
