@@ -6,6 +6,7 @@ one for the job, in memory that it shares with the zygote; it holds no open file
 
 import builtins
 import decimal
+import gc
 import json
 import struct
 import sys
@@ -20,6 +21,7 @@ from sandbox import guards, modules, policy
 from sandbox.guards import PolicyError
 from sandbox.job import CallStatus, JobStatus
 from sandbox.literals import literal
+from sandbox.protocol import PackedJob, unpack_job
 from sandbox.values import NotDataError, TooLargeError, canonical
 
 _LENGTH = struct.Struct("=Q")
@@ -75,10 +77,9 @@ class _JobEnded(Exception):
 
 
 def run_job(body: bytes, channel: Channel, limits: Limits) -> None:
-    """Run one job, given as the JSON that sandbox/worker.py sends. Returns when everything is in the channel."""
+    """Run one job, given as sandbox/protocol.py packs it. Returns when everything is in the channel."""
     try:
-        job = json.loads(body)
-        final = _Run(job, channel, limits).run()
+        final = _Run(unpack_job(body), channel, limits).run()
         channel.write(_line(final))
     except _JobEnded as end:
         channel.write(_line({"job": end.status, "error": end.error}))
@@ -89,21 +90,22 @@ def run_job(body: bytes, channel: Channel, limits: Limits) -> None:
 
 
 def _line(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    return _encode(record).encode("utf-8", "backslashreplace") + b"\n"
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class _Run:
     """One job at work."""
 
-    def __init__(self, job: dict[str, Any], channel: Channel, limits: Limits) -> None:
-        self.program: str | None = job["program"]
-        self.calls: list[str] = job["calls"]
-        self.expected: list[str] | None = job["expected"]
-        self.repeats: int = job["repeats"]
+    def __init__(self, job: PackedJob, channel: Channel, limits: Limits) -> None:
+        self.program, self.calls, self.expected, self.repeats = job
         self.channel = channel
         self.limits = limits
         self.left = limits.output_bytes
         self.order_sensitive = False
+        self.loads = 0
 
     def run(self) -> dict[str, Any]:
         if self.program is None:
@@ -114,7 +116,9 @@ class _Run:
         if not self.calls:
             self._load(code)
         for index, text in enumerate(self.calls):
-            self._record(index, self._caller(code, text), self.repeats)
+            call = self._caller(code, text)
+            gc.enable()  # off in the zygote: collecting while a syntax tree is made finds nothing and touches much
+            self._record(index, call, self.repeats)
         return {"job": JobStatus.OK, "order_sensitive": self.order_sensitive}
 
     # -- source to code -----------------------------------------------------------------------------------------------
@@ -149,7 +153,9 @@ class _Run:
             "__name__": "program",
             "__builtins__": _BUILTINS if self.limits.policy else builtins,
         }
-        decimal.setcontext(_no_decimal_use.copy())
+        if self.loads:  # the first one finds the zygote's
+            decimal.setcontext(_no_decimal_use.copy())
+        self.loads += 1
         sys.setrecursionlimit(_RECURSION + _frames())
         try:
             exec(code, namespace)

@@ -7,6 +7,7 @@ a known shape and never unpickled, evaluated or compared as a value.
 import importlib.util
 import json
 import math
+import select
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from typing import Any
 from multiprocess.connection import Connection
 
 from sandbox.job import CallResult, CallStatus, Job, JobResult, JobStatus, SandboxConfig, SandboxError, Wall
-from sandbox.protocol import EXITED, KILLED, LINES_EXTRA, LINES_PER_OUTPUT, ORDER, REPORT, TIMED_OUT
+from sandbox.protocol import EXITED, KILLED, LINES_EXTRA, LINES_PER_OUTPUT, ORDER, REPORT, TIMED_OUT, pack_job
 
 _START = "import sys; sys.path += sys.argv.pop(1).split('|'); from sandbox.start import main; main()"
 _START_TIMEOUT_S = 60.0
@@ -52,6 +53,8 @@ class Zygote:
         )
         theirs.close()
         self.connection = Connection(ours.detach())
+        self._readable = select.poll()  # made once: the connection's own poll makes a selector each time
+        self._readable.register(self.connection.fileno(), select.POLLIN)
         self._sending = threading.Lock()
         self._last = threading.Lock()  # held until the report before the next one has been read
         self._max_report = REPORT.size + LINES_PER_OUTPUT * config.output_bytes + LINES_EXTRA
@@ -67,8 +70,7 @@ class Zygote:
         """
         timeout_s = self.config.timeout_s if job.timeout_s is None else job.timeout_s
         cpu_s = self.config.cpu_s or math.ceil(timeout_s)
-        body = {"program": job.program, "calls": job.calls, "expected": job.expected, "repeats": job.repeats}
-        order = ORDER.pack(timeout_s, cpu_s) + json.dumps(body).encode()
+        order = ORDER.pack(timeout_s, cpu_s) + pack_job(job.program, job.calls, job.expected, job.repeats)
         done = threading.Lock()
         done.acquire()
         with self._sending:
@@ -86,7 +88,7 @@ class Zygote:
 
     def _receive(self, timeout_s: float) -> bytes:
         try:
-            if not self.connection.poll(timeout_s):
+            if not self._readable.poll(1000 * timeout_s):
                 raise ZygoteDiedError("the zygote does not answer")
             return bytes(self.connection.recv_bytes(self._max_report))
         except (EOFError, OSError) as error:

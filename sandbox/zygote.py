@@ -19,22 +19,59 @@ from collections.abc import Callable
 
 from sandbox import child, guards, isolation, modules
 from sandbox.job import Wall
-from sandbox.protocol import EXITED, FRAME, KILLED, LINES_EXTRA, LINES_PER_OUTPUT, MAX_ORDER, ORDER, REPORT, TIMED_OUT
+from sandbox.protocol import (
+    EXITED,
+    FRAME,
+    KILLED,
+    LINES_EXTRA,
+    LINES_PER_OUTPUT,
+    MAX_ORDER,
+    ORDER,
+    REPORT,
+    TIMED_OUT,
+    pack_job,
+)
 
+# A bit of everything that programs are made of: what a first use writes to is then written to once, here.
 _WARM_UP = """
-from collections import defaultdict
+import math, re
+from collections import Counter, defaultdict
+from typing import Dict, List, Optional
+
+LIMIT = 10 ** 2
+
 class A:
     def __init__(self, x): self._x = x; self.y = x
-    def g(self): return f"{self._x:>3}" + "{}".format(self.y)
+    def g(self): return f"{self._x:>3}" + "{}".format(self.y) + "%s" % self.y
+    def __eq__(self, other): return self.y == other.y
+
+def h(n: int, seen: Optional[Dict[str, int]] = None) -> List[int]:
+    return [n] if n <= 1 else h(n - 1) + [n]
+
 def f(xs, *rest, **options):
-    counts = defaultdict(int)
-    for i, x in enumerate(sorted(set(xs))):
+    counts, text, grid = defaultdict(int), "", [[0] * 3 for _ in range(3)]
+    for i, x in enumerate(sorted(set(xs), key=lambda v: str(v), reverse=True)):
         counts[str(x)] += i
+        text += str(x).upper().strip().replace("a", "b") if i % 2 == 0 and x is not None else "-"
+        grid[i % 3][0] = max(i, grid[0][-1])
+    while len(text) < 5 and not text.startswith("#"):
+        text += chr(ord("a") + len(text) // 2)
+        if text == "" or "z" in text:
+            break
+        elif text[-1:].isdigit():
+            continue
+    pairs = {k: v for k, v in zip(text, range(1, 9))}
+    pairs.update({"q": -1}); del pairs["q"]
+    low, *others = [y for y in h(4) if y > 0]
+    total = 0 if rest else sum(others) / len(others) ** 2
+    words = " ".join(text.split(",")).find("b"), re.sub(r"[a-c]+", "", text), math.sqrt(4) | 0 if rest else None
     try:
-        return {k: [v, (A(v).g(),)] for k, v in counts.items() if v >= 0 and not rest}, sum(xs) / len(xs)
-    except (KeyError, ValueError) as error:
-        return None
+        return {k: [v, (A(v).g(), A(v) == A(2))] for k, v in counts.items() if v >= 0}, total, pairs.get("a"), words
+    except (KeyError, ValueError, IndexError) as error:
+        raise TypeError(str(error)) from None
 """
+
+_SIGCHLD = (signal.SIGCHLD,)
 
 
 class _Zygote:
@@ -52,6 +89,7 @@ class _Zygote:
         self.granted = frozenset({Wall.POLICY, Wall.PROCESS}) & walls
         self.filter: Callable[[], None] | None = None
         self.base = 0
+        self.strays = False  # whether a child could leave a process behind, in a PID namespace where it can be found
 
     # -- setting up ---------------------------------------------------------------------------------------------------
 
@@ -91,6 +129,7 @@ class _Zygote:
             else:
                 notes.append("the system call filter cannot be put up")
                 self.filter = None
+        self.strays = Wall.PID in self.granted and Wall.SECCOMP not in self.granted
         return notes
 
     def _holds(self, attempt: Callable[[int], bool], *, limited: bool = True, filtered: bool = True) -> bool:
@@ -109,9 +148,9 @@ class _Zygote:
 
     def warm(self) -> None:
         """Run a job here, so that what the first use of anything costs is paid once."""
-        body = {"program": _WARM_UP, "calls": ["[3, 1, 2]", "'ab', 1"], "expected": ["1", "2"], "repeats": 2}
+        body = pack_job(_WARM_UP, ("[3, 1, 2]", "'ab'", "{'a': 1.5}, None"), ("1", "2", "3"), 2)
         limits = child.Limits(1 << 16, self.limits.nesting, policy=True)
-        child.run_job(json.dumps(body).encode(), self.channel, limits)
+        child.run_job(body, self.channel, limits)
         self.channel.used = 0
         self.base = isolation.address_space()
 
@@ -121,6 +160,7 @@ class _Zygote:
         """Answer jobs until the other side is gone."""
         gc.collect()
         gc.freeze()
+        gc.disable()
         while (order := _read(self.socket)) is not None:
             timeout_s, cpu_s = ORDER.unpack_from(order)
             _write(self.socket, self.run(order[ORDER.size :], timeout_s, cpu_s))
@@ -136,7 +176,7 @@ class _Zygote:
         if timed_out:
             os.kill(pid, signal.SIGKILL)
         _, status, usage = os.wait4(pid, 0)
-        if Wall.PID in self.granted:
+        if self.strays:
             _end_strays()
         kind, code = (TIMED_OUT, 0) if timed_out else _how_ended(status)
         seconds = time.monotonic() - started
@@ -168,9 +208,11 @@ def _ended(pid: int, deadline: float) -> bool:
     """Wait for the child until the deadline; whether it ended. It is left to be reaped."""
     if hasattr(signal, "sigtimedwait"):
         while (left := deadline - time.monotonic()) > 0:
-            if signal.sigtimedwait([signal.SIGCHLD], left) is None:
+            told = signal.sigtimedwait(_SIGCHLD, left)
+            if told is None:
                 break
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            # One signal may stand for two children: a stray's and ours.
+            if told.si_pid == pid or os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
                 return True
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     pause = 0.0002
