@@ -63,7 +63,7 @@ def run_azr(work: dict[str, Any]) -> dict[str, float]:
     policy.base.generation_config.eos_token_id = None  # every completion has its 64 tokens
     policy.tokenizer.eos_token = None
     engine = TransformersEngine(policy, RolloutConfig().max_batch_tokens)
-    learner_config = LearnerConfig(estimator=Estimator.GRPO, max_batch_tokens=2048, logit_chunk=256)
+    learner_config = LearnerConfig(estimator=Estimator.GRPO, max_batch_tokens=1024, logit_chunk=256)
     learner = Learner(policy, learner_config, config)
     requests = [
         Request(tuple(policy.tokenizer(prompt).input_ids), COMPLETIONS, TOKENS, seed=number)

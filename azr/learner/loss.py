@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from azr.learner.packing import PackedBatch
 
@@ -132,9 +133,11 @@ class _ChunkedPolicyLoss(torch.autograd.Function):
         return results
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_loss: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         grad_hidden, grad_head = ctx.saved_tensors
-        by_head = None if grad_head is None else (grad_head * grad_loss).to(grad_hidden.dtype)
+        # In place: a second matrix of the vocabulary's size would stand where a step's memory peaks.
+        by_head = None if grad_head is None else grad_head.mul_(grad_loss).to(grad_hidden.dtype)
         return grad_hidden * grad_loss.to(grad_hidden.dtype), by_head, None, None, None
 
 
