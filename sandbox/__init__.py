@@ -3,7 +3,8 @@
 Stands alone: it imports nothing of azr or tasks. `python -m sandbox` speaks JSON lines.
 """
 
-from sandbox.executor import Capabilities, Sandbox, capabilities
+from typing import TYPE_CHECKING, Any
+
 from sandbox.job import (
     CallResult,
     CallStatus,
@@ -15,6 +16,9 @@ from sandbox.job import (
     SandboxUnavailableError,
     Wall,
 )
+
+if TYPE_CHECKING:
+    from sandbox.executor import Capabilities, Sandbox, capabilities
 
 __all__ = [
     "CallResult",
@@ -30,3 +34,12 @@ __all__ = [
     "Wall",
     "capabilities",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The user's side, on first use: a zygote imports this package too, and every fork of it pays for its size."""
+    if name in ("Capabilities", "Sandbox", "capabilities"):
+        from sandbox import executor
+
+        return getattr(executor, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

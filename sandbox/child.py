@@ -24,7 +24,7 @@ from sandbox.literals import literal
 from sandbox.protocol import PackedJob, unpack_job
 from sandbox.values import NotDataError, TooLargeError, canonical
 
-_LENGTH = struct.Struct("=Q")
+LENGTH = struct.Struct("=Q")
 _MAX_ERROR = 1000  # characters of an error's text
 _RECURSION = 1000  # what a program finds in plain CPython
 _OUT_OF_MEMORY = json.dumps({"job": JobStatus.MEMORY, "error": "out of memory"}).encode() + b"\n"
@@ -35,27 +35,23 @@ class Channel:
     """Shared memory: the number of bytes that are whole, then the bytes. A line that does not fit is refused."""
 
     def __init__(self, size: int) -> None:
-        self.memory = mmap(-1, _LENGTH.size + size)
+        self.memory = mmap(-1, LENGTH.size + size)
         self.size = size
         self.used = 0
 
-    def clear(self) -> None:
-        """Forget what an earlier child left."""
-        self.memory[: _LENGTH.size] = bytes(_LENGTH.size)
-
     def read(self) -> bytes:
         """Everything that was put down, whoever wrote the length."""
-        (length,) = _LENGTH.unpack_from(self.memory)
-        return self.memory[_LENGTH.size : _LENGTH.size + min(length, self.size)]
+        (length,) = LENGTH.unpack_from(self.memory)
+        return self.memory[LENGTH.size : LENGTH.size + min(length, self.size)]
 
     def write(self, line: bytes) -> None:
         """Append. Raises TooLargeError."""
         start, end = self.used, self.used + len(line)
         if end > self.size:
             raise TooLargeError("the results are longer than the limit")
-        self.memory[_LENGTH.size + start : _LENGTH.size + end] = line
+        self.memory[LENGTH.size + start : LENGTH.size + end] = line
         self.used = end
-        _LENGTH.pack_into(self.memory, 0, end)
+        LENGTH.pack_into(self.memory, 0, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +76,13 @@ def run_job(body: bytes, channel: Channel, limits: Limits) -> None:
     """Run one job, given as sandbox/protocol.py packs it. Returns when everything is in the channel."""
     try:
         final = _Run(unpack_job(body), channel, limits).run()
+        if modules.missing:
+            final["library"] = True
         channel.write(_line(final))
     except _JobEnded as end:
-        channel.write(_line({"job": end.status, "error": end.error}))
+        channel.write(_line({"job": end.status, "error": end.error, "library": bool(modules.missing)}))
+    except modules.LibraryMissingError as error:
+        channel.write(_line({"job": JobStatus.ERROR, "error": f"needs {error}", "library": True}))
     except TooLargeError as error:
         channel.write(_line({"job": JobStatus.OUTPUT_LIMIT, "error": str(error)}))
     except MemoryError:

@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -22,11 +23,11 @@ from sandbox.job import (
 )
 
 if TYPE_CHECKING:
-    from sandbox.worker import Worker
+    from sandbox.worker import Begun, Worker
 
 _AHEAD = 16  # jobs that `map` takes from its iterable for each worker before it waits for the oldest
-_THREADS_PER_WORKER = 2  # one job runs, the next one waits at the zygote
 _Task = tuple[Job, "Future[JobResult]"]
+_Running = tuple["Begun", "Future[JobResult]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,9 @@ class Capabilities:
 
 def capabilities() -> Capabilities:
     """Start one zygote to see which walls hold here. Raises SandboxError where not even that works."""
-    from sandbox.worker import Zygote
+    from sandbox.worker import Kind, Zygote
 
-    zygote = Zygote(SandboxConfig(minimum=frozenset()), 0)
+    zygote = Zygote(SandboxConfig(minimum=frozenset()), Kind())
     try:
         return Capabilities(zygote.walls, zygote.notes)
     finally:
@@ -87,7 +88,7 @@ class Sandbox:
                 raise
             self._threads = [
                 threading.Thread(target=self._work, args=(worker,), name="sandbox", daemon=True)
-                for worker in self._workers * _THREADS_PER_WORKER
+                for worker in self._workers
             ]
             for thread in self._threads:
                 thread.start()
@@ -128,14 +129,19 @@ class Sandbox:
             worker.close()
 
     def _work(self, worker: "Worker") -> None:
-        while (task := self._tasks.get()) is not None:
-            job, future = task
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(worker.run(job))
-            except BaseException as error:  # the one who asked gets it
-                future.set_exception(error)
+        """A worker's thread. While one job runs, the next one waits at the zygote, unless a worker is free for it."""
+        running: _Running | None = None
+        ending = False
+        while running or not ending:
+            following: _Running | None = None
+            if not ending and (running is None or self._tasks.qsize() >= len(self._workers)):
+                with suppress(queue.Empty):  # other workers were faster
+                    task = self._tasks.get(block=running is None)
+                    ending = task is None
+                    following = _begin(worker, task, alone=running is None) if task else None
+            if running is not None:
+                _finish(worker, running)
+            running = following
 
     # -- jobs ---------------------------------------------------------------------------------------------------------
 
@@ -205,6 +211,26 @@ class Sandbox:
             if len(done) < len(calls):
                 done.append(None)
         return done
+
+
+def _begin(worker: "Worker", task: _Task, *, alone: bool) -> _Running | None:
+    """The job begun, or None where nobody waits for it any more or it can't be begun, which who waits is told."""
+    job, future = task
+    if not future.set_running_or_notify_cancel():
+        return None
+    try:
+        return worker.begin(job, alone=alone), future
+    except BaseException as error:  # the one who asked gets it
+        future.set_exception(error)
+        return None
+
+
+def _finish(worker: "Worker", running: _Running) -> None:
+    begun, future = running
+    try:
+        future.set_result(worker.finish(begun))
+    except BaseException as error:  # the one who asked gets it
+        future.set_exception(error)
 
 
 def _source_bytes(job: Job) -> int:

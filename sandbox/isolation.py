@@ -143,16 +143,19 @@ def limit_for_good() -> None:
             _lower(getattr(resource, name), 0)
 
 
-def limit_child(memory_bytes: int, cpu_s: int) -> None:
-    """For one child: address space in bytes, processor time in seconds, no file opened, no process started.
+def limit_lineage(memory_bytes: int) -> None:
+    """For this process and the children to come: address space in bytes, no file opened."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+
+
+def limit_child(cpu_s: int) -> None:
+    """For one child: processor time in seconds, no process started.
 
     The soft limit on time ends the child by SIGXCPU, which says what happened; the hard one by SIGKILL.
     """
-    set_limit = resource.setrlimit
-    set_limit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    set_limit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
-    set_limit(resource.RLIMIT_NOFILE, (0, 0))
-    set_limit(resource.RLIMIT_NPROC, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
 def address_space() -> int:

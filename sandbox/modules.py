@@ -3,6 +3,10 @@
 A copy has no underscore names and no foreign modules, so `collections._sys` or `typing.sys` do not exist in it. Where a
 library function would look up attributes by strings, create classes from strings or evaluate strings, a checked one
 stands in its place (sandbox/library.py).
+
+A process loads the common modules alone or all of them. Every fork pays for what its parent has loaded, and one program
+in a hundred needs more than the common ones: it is found out (LibraryMissingError, `missing`) and run again where
+everything is there.
 """
 
 import codecs
@@ -73,6 +77,8 @@ _ENCODINGS = words(
     "latin_1 mac_roman punycode raw_unicode_escape rot_13 shift_jis unicode_escape utf_16 utf_16_be utf_16_le "
     "utf_32 utf_32_be utf_32_le utf_7 utf_8 utf_8_sig"
 )
+# What the common library lacks, apart from encodings.
+_RARE = frozenset(words("array base64 binascii calendar cmath difflib hashlib pprint queue statistics zlib"))
 # Modules that models import without using them. Any use of the name is refused, for the reason given.
 USELESS_MODULES = {
     "os": "reaches the operating system",
@@ -113,31 +119,49 @@ def _copy(name: str, spec: str) -> ModuleType:
 _INTERNAL = "_strptime"  # imported by datetime.strptime, in C, in the program's name; no import statement may say so
 # What programs can import in this process. Empty until `load`.
 MODULES: dict[str, ModuleType] = {}
+# Modules that programs may import, but not in this process.
+ABSENT: set[str] = set()
+# What was looked for at run time and is not in this process, though it may be in the whole library.
+missing: set[str] = set()
 _USELESS = {name: ModuleType(name) for name in USELESS_MODULES}
 
 
-def load() -> None:
-    """Fill MODULES, and change the library of this process so that it is safe to hand out (library.harden)."""
+class LibraryMissingError(Exception):
+    """The program imports a module that this process has not loaded."""
+
+
+def load(*, whole: bool) -> None:
+    """Fill MODULES, with all or with the common ones, and make this process's library safe to hand out (harden)."""
     sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]  # OpenSSL would double the zygote's memory
-    for name in _EXPORTS:
+    names = [name for name in _EXPORTS if whole or name not in _RARE]
+    for name in names:
         importlib.import_module(name)
-    importlib.import_module(_INTERNAL)
-    for name in _ENCODINGS:
-        codecs.lookup(name)
+    if whole:
+        importlib.import_module(_INTERNAL)
+        for name in _ENCODINGS:
+            codecs.lookup(name)
+    else:
+        ABSENT.update(_RARE)
+        codecs.register(_note_missing)  # asked last
     library.harden()
-    MODULES.update((name, _copy(name, spec)) for name, spec in _EXPORTS.items())
+    MODULES.update((name, _copy(name, _EXPORTS[name])) for name in names)
     MODULES["collections"].abc = MODULES["collections.abc"]  # type: ignore[attr-defined]
     _USELESS["os"].path = _USELESS["os.path"]  # type: ignore[attr-defined]
+
+
+def _note_missing(name: str) -> None:
+    missing.add(name)
 
 
 def import_module(
     name: str, globals: object = None, locals: object = None, fromlist: tuple[str, ...] = (), level: int = 0
 ) -> ModuleType:
     """What an import statement calls. The policy has seen the statement and knows the module."""
-    if name == _INTERNAL:
+    if name == _INTERNAL and name in sys.modules:
         return sys.modules[name]
     module = MODULES.get(name) or _USELESS.get(name)
     if module is None or level:
+        _note_missing(name)
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
     if fromlist:
         return module if name in MODULES else _Anything(name)

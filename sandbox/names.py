@@ -29,6 +29,20 @@ INTERPRETER_NAMES = INSPECT_ATTRIBUTES | {
 # str.format walks attributes of its arguments; the others read the clock when their owner is a date or datetime.
 GUARDED_NAMES = frozenset({"format", "format_map", "now", "utcnow", "today"})
 
+# Built-ins that programs never get. A program may use the name for something of its own.
+REFUSED_BUILTINS = {
+    "open": "reaches the file system",
+    "exec": "runs text as code",
+    "compile": "runs text as code",
+    "globals": "reaches the interpreter",
+    "locals": "reaches the interpreter",
+    "breakpoint": "reaches the interpreter",
+    "help": "reaches the interpreter",
+    "memoryview": "reaches raw memory",
+}
+# Built-ins whose results may depend on hashes or addresses.
+UNORDERED_NAMES = frozenset({"set", "frozenset", "hash", "id"})
+
 
 def words(text: str) -> list[str]:
     """The words of a list that reads better without quotes and commas."""

@@ -15,24 +15,22 @@ from typing import Any
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from sandbox.guards import PolicyError
-from sandbox.modules import MODULES, USELESS_MODULES
-from sandbox.names import NAME_LISTS, NameKind, attribute_kind, is_field, is_variable, store_kind, words
+from sandbox.modules import ABSENT, MODULES, USELESS_MODULES, LibraryMissingError
+from sandbox.names import (
+    NAME_LISTS,
+    REFUSED_BUILTINS,
+    UNORDERED_NAMES,
+    NameKind,
+    attribute_kind,
+    is_field,
+    is_variable,
+    store_kind,
+    words,
+)
 
-# Built-ins that programs never get. A program may use the name for something of its own.
-REFUSED_BUILTINS = {
-    "open": "reaches the file system",
-    "exec": "runs text as code",
-    "compile": "runs text as code",
-    "globals": "reaches the interpreter",
-    "locals": "reaches the interpreter",
-    "breakpoint": "reaches the interpreter",
-    "help": "reaches the interpreter",
-    "memoryview": "reaches raw memory",
-}
 _VISITOR_DEPTH = 4  # Python frames that one level of nesting takes while the tree is visited
-_UNORDERED_NAMES = frozenset({"set", "frozenset", "hash", "id"})
 _OPERATORS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
-_LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, *_OPERATORS)
+LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, *_OPERATORS)
 
 
 class Policy(RestrictingNodeTransformer):
@@ -69,9 +67,9 @@ class Policy(RestrictingNodeTransformer):
             value = getattr(node, field, None)
             if type(value) is list:
                 for index, item in enumerate(value):
-                    if isinstance(item, ast.AST) and not isinstance(item, _LEAVES):
+                    if isinstance(item, ast.AST) and not isinstance(item, LEAVES):
                         value[index] = self.visit(item)
-            elif isinstance(value, ast.AST) and not isinstance(value, _LEAVES):
+            elif isinstance(value, ast.AST) and not isinstance(value, LEAVES):
                 setattr(node, field, self.visit(value))
         return node
 
@@ -99,7 +97,7 @@ class Policy(RestrictingNodeTransformer):
             self.refused_loads.setdefault(name, f"Line {node.lineno}: {name}() {REFUSED_BUILTINS[name]}")
         elif name in self.useless:
             self.error(node, self.useless[name])
-        elif name in _UNORDERED_NAMES:
+        elif name in UNORDERED_NAMES:
             self.order_sensitive = True
         elif name[0] == "_" and not is_variable(name):
             self.error(node, f"the name {name!r} is reserved")
@@ -244,6 +242,7 @@ class Policy(RestrictingNodeTransformer):
         for alias in node.names:
             name = alias.asname or alias.name.partition(".")[0]
             self.check_name(node, name)
+            _require(alias.name)
             if alias.name in USELESS_MODULES:
                 self.useless[name] = f"{alias.name} {USELESS_MODULES[alias.name]}"
             elif alias.name not in MODULES:
@@ -252,6 +251,7 @@ class Policy(RestrictingNodeTransformer):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
         module = node.module or ""
+        _require(module)
         if node.level or (module not in MODULES and module not in USELESS_MODULES):
             self.error(node, f"the module {'.' * node.level + module!r} is not on the allow-list")
             return node
@@ -315,6 +315,11 @@ def _dispatch(kind: type) -> Any:
     return getattr(Policy, f"visit_{kind.__name__}", Policy.generic_visit)
 
 
+def _require(module: str) -> None:
+    if module in ABSENT:
+        raise LibraryMissingError(module)
+
+
 def _call(node: ast.expr, guard: str, *args: ast.expr) -> ast.Call:
     call = ast.Call(ast.Name(guard, ast.Load()), list(args), [])
     for new in (call, call.func, *args):
@@ -338,7 +343,8 @@ def _transform(tree: ast.AST, nesting: int) -> Policy:
 def compile_program(source: str, *, nesting: int) -> tuple[CodeType, bool]:
     """Code for a module, and whether its values may depend on the order of sets or on addresses.
 
-    Raises PolicyError for what is refused, SyntaxError or ValueError for what is not Python.
+    Raises PolicyError for what is refused, SyntaxError or ValueError for what is not Python, and LibraryMissingError
+    where a module may be imported but is not loaded in this process.
     """
     tree = _parse(source, "exec")
     policy = _transform(tree, nesting)

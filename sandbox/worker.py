@@ -7,12 +7,12 @@ a known shape and never unpickled, evaluated or compared as a value.
 import importlib.util
 import json
 import math
+import os
 import select
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from typing import Any
 from multiprocess.connection import Connection
 
 from sandbox.job import CallResult, CallStatus, Job, JobResult, JobStatus, SandboxConfig, SandboxError, Wall
-from sandbox.protocol import EXITED, KILLED, LINES_EXTRA, LINES_PER_OUTPUT, ORDER, REPORT, TIMED_OUT, pack_job
+from sandbox.protocol import LINES_EXTRA, LINES_PER_OUTPUT, ORDER, REPORT, pack_job
 
 _START = "import sys; sys.path += sys.argv.pop(1).split('|'); from sandbox.start import main; main()"
 _START_TIMEOUT_S = 60.0
+_SENT_AHEAD = 1 << 16  # bytes of an order that fit into the socket while the zygote is busy and reads nothing
 _GRACE_S = 10.0  # beyond a job's own limit, after which the zygote itself counts as dead
 _MAX_ERROR = 2000  # characters of an error's text that are passed on
 
@@ -32,10 +33,18 @@ class ZygoteDiedError(SandboxError):
     """The zygote ended or does not answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What kinds of zygote there are: by hash seed, and with the common modules or with all (sandbox/modules.py)."""
+
+    hash_seed: int = 0
+    whole_library: bool = False
+
+
 class Zygote:
     """A running zygote: a process, a connection, and what it said about its walls."""
 
-    def __init__(self, config: SandboxConfig, hash_seed: int) -> None:
+    def __init__(self, config: SandboxConfig, kind: "Kind") -> None:
         self.config = config
         ours, theirs = socket.socketpair()
         settings = {
@@ -43,48 +52,35 @@ class Zygote:
             "memory_mb": config.memory_mb,
             "output_bytes": config.output_bytes,
             "nesting": config.nesting,
+            "whole_library": kind.whole_library,
         }
         # A fresh interpreter, not a fork of this process with its threads. Its environment holds no secrets.
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-S", "-B", "-c", _START, "|".join(_import_paths()), json.dumps(settings)],
             stdin=theirs.fileno(),
-            env={"PYTHONHASHSEED": str(hash_seed), "TZ": "UTC", "LC_ALL": "C.UTF-8"},
+            env={"PYTHONHASHSEED": str(kind.hash_seed), "TZ": "UTC", "LC_ALL": "C.UTF-8"},
             start_new_session=True,  # Ctrl-C at the terminal is the owner's to handle
         )
         theirs.close()
         self.connection = Connection(ours.detach())
         self._readable = select.poll()  # made once: the connection's own poll makes a selector each time
         self._readable.register(self.connection.fileno(), select.POLLIN)
-        self._sending = threading.Lock()
-        self._last = threading.Lock()  # held until the report before the next one has been read
         self._max_report = REPORT.size + LINES_PER_OUTPUT * config.output_bytes + LINES_EXTRA
         report = json.loads(self._receive(_START_TIMEOUT_S))
         self.walls = frozenset(Wall(name) for name in report["walls"])
         self.notes = tuple(report["notes"])
         self.memory_kb = int(report["memory_kb"])
 
-    def run(self, job: Job) -> "Outcome":
-        """One job in a fresh child. Raises ZygoteDiedError.
+    def send(self, order: "Order") -> None:
+        """Hand over a job, which runs in a fresh child once those before it are done. Raises ZygoteDiedError."""
+        try:
+            self.connection.send_bytes(order.message)
+        except OSError as error:
+            raise ZygoteDiedError("the zygote is gone") from error
 
-        Threads may call this together: the zygote runs one job after the other, and finds the next one waiting.
-        """
-        timeout_s = self.config.timeout_s if job.timeout_s is None else job.timeout_s
-        cpu_s = self.config.cpu_s or math.ceil(timeout_s)
-        order = ORDER.pack(timeout_s, cpu_s) + pack_job(job.program, job.calls, job.expected, job.repeats)
-        done = threading.Lock()
-        done.acquire()
-        with self._sending:
-            try:
-                self.connection.send_bytes(order)
-            except OSError as error:
-                raise ZygoteDiedError("the zygote is gone") from error
-            before, self._last = self._last, done
-        with before:  # reports come in the order of the orders
-            try:
-                report = self._receive(timeout_s + _GRACE_S)
-            finally:
-                done.release()
-        return _read_report(report, job, cpu_s)
+    def receive(self, order: "Order") -> "Outcome":
+        """What came of the oldest order that has not been answered, which must be this one. Raises ZygoteDiedError."""
+        return _read_report(self._receive(order.timeout_s + _GRACE_S), order)
 
     def _receive(self, timeout_s: float) -> bytes:
         try:
@@ -103,58 +99,115 @@ class Zygote:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """A job as the zygote is sent it. `timeout_s` and `cpu_s` are its limits in seconds."""
+
+    job: Job
+    timeout_s: float
+    cpu_s: int
+    message: bytes
+
+    @classmethod
+    def of(cls, job: Job, config: SandboxConfig) -> "Order":
+        """The order for a job, with the config's limits where the job has none of its own."""
+        timeout_s = config.timeout_s if job.timeout_s is None else job.timeout_s
+        cpu_s = config.cpu_s or math.ceil(timeout_s)
+        packed = pack_job(job.program, job.calls, job.expected, job.repeats)
+        return cls(job, timeout_s, cpu_s, ORDER.pack(timeout_s, cpu_s) + packed)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """A job's result, and whether another hash seed or address might have led to another."""
+    """A job's result; whether another hash seed or address might have led to another; whether a module was missing."""
 
     result: JobResult
-    order_sensitive: bool
+    order_sensitive: bool = False
+    library_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A job that a worker has taken on, and the zygote at which it waits; None where it has not been sent yet."""
+
+    order: Order
+    zygote: Zygote | None
 
 
 class Worker:
-    """Runs jobs one after another in children of its zygote; a second one, with another hash seed, for second looks."""
+    """Runs jobs one after another in children of its zygote; others, started when first needed, are for second looks.
+
+    For one thread, which may begin a job before it finishes the one before: the zygote then finds it waiting.
+    """
 
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
-        self.zygotes: dict[int, Zygote] = {}
-        self._lock = threading.Lock()
+        self.zygotes: dict[Kind, Zygote] = {}
 
     def start(self) -> Zygote:
         """The zygote that runs every job, started if need be."""
-        return self._zygote(0)
+        return self._zygote(Kind())
 
-    def _zygote(self, seed: int) -> Zygote:
-        with self._lock:
-            if seed not in self.zygotes:
-                self.zygotes[seed] = Zygote(self.config, seed)
-            return self.zygotes[seed]
+    def _zygote(self, kind: Kind) -> Zygote:
+        if kind not in self.zygotes:
+            self.zygotes[kind] = Zygote(self.config, kind)
+        return self.zygotes[kind]
 
-    def run(self, job: Job) -> JobResult:
-        """One job. Repeated calls whose values may hang on hash order are also run under another hash seed."""
-        outcome = self._run(job, 0)
-        if job.repeats == 1 or not outcome.order_sensitive:
+    def begin(self, job: Job, *, alone: bool) -> Begun:
+        """Take a job on. One that is not alone, behind an unfinished one, is sent only if sending cannot block."""
+        order = Order.of(job, self.config)
+        if not alone and len(order.message) > _SENT_AHEAD:
+            return Begun(order, None)
+        return Begun(order, self._sent(order, Kind()))
+
+    def finish(self, begun: Begun) -> JobResult:
+        """Its result. Jobs are finished in the order in which they were begun.
+
+        One that lacks a module is run again where all are loaded. Repeated calls whose values may hang on hash order
+        are also run under another hash seed.
+        """
+        kind, order = Kind(), begun.order
+        outcome = self._outcome(begun, kind)
+        if outcome.library_missing:
+            kind = Kind(whole_library=True)
+            outcome = self._outcome(Begun(order, None), kind)
+        if order.job.repeats == 1 or not outcome.order_sensitive:
             return outcome.result
-        second = self._run(replace(job, repeats=1), 1)
+        once = Order.of(replace(order.job, repeats=1), self.config)
+        second = self._outcome(Begun(once, None), replace(kind, hash_seed=1))
         return _compare_runs(outcome.result, second.result)
 
-    def _run(self, job: Job, seed: int) -> Outcome:
-        for _ in range(2):  # a zygote that dies is replaced, and the job gets one more try
-            zygote = self._zygote(seed)
-            try:
-                return zygote.run(job)
-            except ZygoteDiedError:
-                self._discard(seed, zygote)
-        return Outcome(JobResult(JobStatus.CRASHED, error="the sandbox's process died twice"), False)
+    def _sent(self, order: Order, kind: Kind) -> Zygote | None:
+        """The zygote that has been sent the order; None where it turned out to be dead."""
+        zygote = self._zygote(kind)
+        try:
+            zygote.send(order)
+        except ZygoteDiedError:
+            self._discard(kind, zygote)
+            return None
+        return zygote
 
-    def _discard(self, seed: int, zygote: Zygote) -> None:
-        with self._lock:
-            if self.zygotes.get(seed) is zygote:  # else another thread has replaced it already
-                del self.zygotes[seed]
-                zygote.close()
+    def _outcome(self, begun: Begun, kind: Kind) -> Outcome:
+        zygote = begun.zygote
+        for _ in range(2):  # a zygote that dies is replaced, and the job gets one more try
+            zygote = zygote or self._sent(begun.order, kind)
+            if zygote is None:
+                continue
+            try:
+                return zygote.receive(begun.order)
+            except ZygoteDiedError:
+                self._discard(kind, zygote)
+                zygote = None
+        return Outcome(JobResult(JobStatus.CRASHED, error="the sandbox's process died twice"))
+
+    def _discard(self, kind: Kind, zygote: Zygote) -> None:
+        if self.zygotes.get(kind) is zygote:  # else it has been replaced already
+            del self.zygotes[kind]
+        zygote.close()
 
     def close(self) -> None:
         """End the zygotes."""
-        for seed, zygote in list(self.zygotes.items()):
-            self._discard(seed, zygote)
+        for kind, zygote in list(self.zygotes.items()):
+            self._discard(kind, zygote)
 
 
 def _import_paths() -> list[str]:
@@ -182,25 +235,29 @@ def _compare_runs(first: JobResult, second: JobResult) -> JobResult:
 # -- reading reports: everything in them may be forged ----------------------------------------------------------------
 
 
-def _read_report(report: bytes, job: Job, cpu_s: int) -> Outcome:
-    kind, code, seconds, cpu_seconds = REPORT.unpack_from(report)
+def _read_report(report: bytes, order: Order) -> Outcome:
+    job = order.job
+    timed_out, ending, seconds = REPORT.unpack_from(report)
     calls, final = _read_lines(report[REPORT.size :], job)
-    if kind == TIMED_OUT:
+    if timed_out:
         return _stopped(JobStatus.TIMEOUT, calls, "the wall clock's limit", seconds)
-    if kind == KILLED and (code == signal.SIGXCPU or (code == signal.SIGKILL and cpu_seconds >= cpu_s)):
-        return _stopped(JobStatus.TIMEOUT, calls, "the limit on processor time", seconds)
-    if kind == KILLED:
+    if os.WIFSIGNALED(ending):
+        code = os.WTERMSIG(ending)
+        # The limit on time kills a child that ignores SIGXCPU, a second later.
+        if code == signal.SIGXCPU or (code == signal.SIGKILL and seconds > order.cpu_s):
+            return _stopped(JobStatus.TIMEOUT, calls, "the limit on processor time", seconds)
         return _stopped(JobStatus.CRASHED, calls, f"killed by signal {code}", seconds)
-    if kind != EXITED or final is None:
+    if final is None:
         return _stopped(JobStatus.CRASHED, calls, "the child ended without a result", seconds)
     status, error = final["job"], final.get("error")
     if status == JobStatus.OK and len(calls) != len(job.calls):
         return _stopped(JobStatus.CRASHED, calls, "the child ended without all results", seconds)
-    return Outcome(JobResult(JobStatus(status), calls, _text(error), seconds), final.get("order_sensitive") is True)
+    result = JobResult(JobStatus(status), calls, _text(error), seconds)
+    return Outcome(result, final.get("order_sensitive") is True, final.get("library") is True)
 
 
 def _stopped(status: JobStatus, calls: tuple[CallResult, ...], error: str, seconds: float) -> Outcome:
-    return Outcome(JobResult(status, calls, error, seconds), False)
+    return Outcome(JobResult(status, calls, error, seconds))
 
 
 def _read_lines(lines: bytes, job: Job) -> tuple[tuple[CallResult, ...], dict[str, Any] | None]:

@@ -19,39 +19,21 @@ from collections.abc import Callable
 
 from sandbox import child, guards, isolation, modules
 from sandbox.job import Wall
-from sandbox.protocol import (
-    EXITED,
-    FRAME,
-    KILLED,
-    LINES_EXTRA,
-    LINES_PER_OUTPUT,
-    MAX_ORDER,
-    ORDER,
-    REPORT,
-    TIMED_OUT,
-    pack_job,
-)
+from sandbox.protocol import FRAME, LINES_EXTRA, LINES_PER_OUTPUT, MAX_ORDER, ORDER, REPORT, pack_job
 
-# A bit of everything that programs are made of: what a first use writes to is then written to once, here.
-_WARM_UP = """
-import math, re
-from collections import Counter, defaultdict
-from typing import Dict, List, Optional
-
+# A bit of everything that programs are made of: what a first use writes to is then written to once, here. The first
+# program is compiled as it stands (sandbox/plain.py), the second needs the transformer.
+_WARM_UP = (
+    """
 LIMIT = 10 ** 2
 
-class A:
-    def __init__(self, x): self._x = x; self.y = x
-    def g(self): return f"{self._x:>3}" + "{}".format(self.y) + "%s" % self.y
-    def __eq__(self, other): return self.y == other.y
-
-def h(n: int, seen: Optional[Dict[str, int]] = None) -> List[int]:
+def h(n: int, seen: dict = None) -> list:
     return [n] if n <= 1 else h(n - 1) + [n]
 
 def f(xs, *rest, **options):
-    counts, text, grid = defaultdict(int), "", [[0] * 3 for _ in range(3)]
-    for i, x in enumerate(sorted(set(xs), key=lambda v: str(v), reverse=True)):
-        counts[str(x)] += i
+    counts, text, grid = {}, "", [[0] * 3 for _ in range(3)]
+    for i, x in enumerate(sorted(xs, key=lambda v: str(v), reverse=True)):
+        counts[str(x)] = counts.get(str(x), 0) + i
         text += str(x).upper().strip().replace("a", "b") if i % 2 == 0 and x is not None else "-"
         grid[i % 3][0] = max(i, grid[0][-1])
     while len(text) < 5 and not text.startswith("#"):
@@ -61,15 +43,35 @@ def f(xs, *rest, **options):
         elif text[-1:].isdigit():
             continue
     pairs = {k: v for k, v in zip(text, range(1, 9))}
-    pairs.update({"q": -1}); del pairs["q"]
+    pairs.update({"q": 1}); del pairs["q"]
     low, *others = [y for y in h(4) if y > 0]
     total = 0 if rest else sum(others) / len(others) ** 2
-    words = " ".join(text.split(",")).find("b"), re.sub(r"[a-c]+", "", text), math.sqrt(4) | 0 if rest else None
+    words = " ".join(text.split(",")).find("b"), any(c.isalpha() for c in text), tuple(map(int, "12")), f"{total:>5}"
     try:
-        return {k: [v, (A(v).g(), A(v) == A(2))] for k, v in counts.items() if v >= 0}, total, pairs.get("a"), words
+        return {k: [v] for k, v in counts.items() if v >= 0}, total, pairs.get("a"), words, list(reversed(grid))
     except (KeyError, ValueError, IndexError) as error:
         raise TypeError(str(error)) from None
-"""
+""",
+    """
+import math, re
+from collections import Counter, defaultdict
+from typing import Dict, List, Optional
+
+class A:
+    def __init__(self, x): self._x = x; self.y = x
+    def g(self): return f"{self._x:>3}" + "{}".format(self.y) + "%s" % self.y
+    def __eq__(self, other): return self.y == other.y
+
+def f(xs: List[int], *rest, seen: Optional[Dict[str, int]] = None):
+    counts = defaultdict(int)
+    for x in set(xs):
+        counts[str(x)] += 1
+    words = re.sub(r"[a-c]+", "", str(xs)), math.sqrt(4) | 0 if rest else None
+    return {k: [v, (A(v).g(), A(v) == A(2))] for k, v in counts.items() if v - 1 >= 0}, Counter(str(xs)), words
+""",
+)
+_WARM_UP_CALLS = ("[3, 1, 2]", "'ab'", "{'a': 1.5}, None", "[-1, (True, 'x')]")
+_WARM_UP_ROUNDS = 20  # the interpreter rewrites code that it has run some times, and then leaves it alone
 
 _SIGCHLD = (signal.SIGCHLD,)
 
@@ -138,7 +140,8 @@ class _Zygote:
         if pid == 0:
             try:
                 if limited:
-                    isolation.limit_child(self.base + self.memory_bytes, 5)
+                    isolation.limit_lineage(self.base + self.memory_bytes)
+                    isolation.limit_child(5)
                 if filtered and self.filter is not None:
                     self.filter()
                 os._exit(1 if attempt(self.memory_bytes) else 0)
@@ -147,46 +150,49 @@ class _Zygote:
         return os.waitpid(pid, 0)[1] == 0
 
     def warm(self) -> None:
-        """Run a job here, so that what the first use of anything costs is paid once."""
-        body = pack_job(_WARM_UP, ("[3, 1, 2]", "'ab'", "{'a': 1.5}, None"), ("1", "2", "3"), 2)
+        """Run jobs here, so that what the first uses of anything cost is paid once."""
         limits = child.Limits(1 << 16, self.limits.nesting, policy=True)
-        child.run_job(body, self.channel, limits)
-        self.channel.used = 0
+        for program in _WARM_UP * _WARM_UP_ROUNDS:
+            child.run_job(pack_job(program, _WARM_UP_CALLS, ("1",) * len(_WARM_UP_CALLS), 2), self.channel, limits)
+            self.channel.used = 0
         self.base = isolation.address_space()
 
     # -- serving ------------------------------------------------------------------------------------------------------
 
     def serve(self) -> None:
-        """Answer jobs until the other side is gone."""
+        """Answer jobs until the other side is gone.
+
+        All in one function and with few objects: each page that this loop writes to after a fork, if only to count a
+        reference, is copied.
+        """
         gc.collect()
         gc.freeze()
         gc.disable()
-        while (order := _read(self.socket)) is not None:
+        if Wall.RLIMITS in self.granted:
+            isolation.limit_lineage(self.base + self.memory_bytes)
+        socket, memory = self.socket, self.channel.memory
+        fork, clock, wait = os.fork, time.monotonic, os.waitpid
+        start, nothing = child.LENGTH.size, bytes(child.LENGTH.size)
+        while order := _read(socket):
             timeout_s, cpu_s = ORDER.unpack_from(order)
-            _write(self.socket, self.run(order[ORDER.size :], timeout_s, cpu_s))
-
-    def run(self, body: bytes, timeout_s: float, cpu_s: int) -> bytes:
-        """One job in one child: a report and the lines that the child left."""
-        self.channel.clear()
-        started = time.monotonic()
-        pid = os.fork()
-        if pid == 0:
-            self._be_child(body, cpu_s)
-        timed_out = not _ended(pid, started + timeout_s)
-        if timed_out:
-            os.kill(pid, signal.SIGKILL)
-        _, status, usage = os.wait4(pid, 0)
-        if self.strays:
-            _end_strays()
-        kind, code = (TIMED_OUT, 0) if timed_out else _how_ended(status)
-        seconds = time.monotonic() - started
-        return REPORT.pack(kind, code, seconds, usage.ru_utime + usage.ru_stime) + self.channel.read()
+            memory[:start] = nothing  # forget what the child before left
+            started = clock()
+            pid = fork()
+            if pid == 0:
+                self._be_child(order[ORDER.size :], cpu_s)
+            timed_out = not _ended(pid, timeout_s)
+            if timed_out:
+                os.kill(pid, signal.SIGKILL)
+            status = wait(pid, 0)[1]
+            if self.strays:
+                _end_strays()
+            _write(socket, REPORT.pack(timed_out, status, clock() - started) + self.channel.read())
 
     def _be_child(self, body: bytes, cpu_s: int) -> None:
         try:
             os.closerange(0, 64)
             if Wall.RLIMITS in self.granted:
-                isolation.limit_child(self.base + self.memory_bytes, cpu_s)
+                isolation.limit_child(cpu_s)
             if self.filter is not None:
                 self.filter()
             child.run_job(body, self.channel, self.limits)
@@ -204,19 +210,18 @@ def _become_init() -> None:
     isolation.die_with_parent()
 
 
-def _ended(pid: int, deadline: float) -> bool:
-    """Wait for the child until the deadline; whether it ended. It is left to be reaped."""
+def _ended(pid: int, seconds: float) -> bool:
+    """Wait so long for the child; whether it ended. It is left to be reaped."""
+    deadline = time.monotonic() + seconds
     if hasattr(signal, "sigtimedwait"):
-        while (left := deadline - time.monotonic()) > 0:
-            told = signal.sigtimedwait(_SIGCHLD, left)
-            if told is None:
-                break
+        while (told := signal.sigtimedwait(_SIGCHLD, seconds)) is not None:
             # One signal may stand for two children: a stray's and ours.
-            if told.si_pid == pid or os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            if told.si_pid == pid or _is_zombie(pid):
                 return True
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+            seconds = max(deadline - time.monotonic(), 0.0)
+        return _is_zombie(pid)
     pause = 0.0002
-    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+    while not _is_zombie(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(pause)
@@ -224,10 +229,8 @@ def _ended(pid: int, deadline: float) -> bool:
     return True
 
 
-def _how_ended(status: int) -> tuple[bytes, int]:
-    if os.WIFSIGNALED(status):
-        return KILLED, os.WTERMSIG(status)
-    return EXITED, os.WEXITSTATUS(status)
+def _is_zombie(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _end_strays() -> None:
@@ -301,7 +304,7 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
     sys.setrecursionlimit(1000)
-    modules.load()
+    modules.load(whole=bool(settings["whole_library"]))
     zygote = _Zygote(settings, os.dup(0))
     zygote.warm()
     guards.close_world()

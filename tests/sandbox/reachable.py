@@ -117,7 +117,7 @@ def walk() -> list[str]:
 
 
 if __name__ == "__main__":
-    modules.load()
+    modules.load(whole=True)
     guards.close_world()
     for path in walk():
         print(path)

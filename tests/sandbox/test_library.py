@@ -1,0 +1,54 @@
+"""A program finds all that programs may import, although most run in a process that has the common modules alone."""
+
+import pytest
+
+from sandbox import JobStatus, Sandbox
+
+PROGRAMS = {
+    "a module": ("import hashlib\ndef f(x):\n    return hashlib.md5(x).hexdigest()[:8]", "b'a'", "'0cc175b9'"),
+    "a name of a module": ("from queue import Queue\ndef f(x):\n    q = Queue()\n    q.put(x)\n    return q.get()", "3", "3"),
+    "within a function": ("def f(x):\n    import cmath\n    return cmath.sqrt(x)", "-4", "2j"),
+    "where its lack would be caught": (
+        "try:\n    import zlib\nexcept BaseException:\n    zlib = None\ndef f(x):\n    return zlib is None",
+        "1",
+        "False",
+    ),
+    "an encoding": ("def f(x):\n    return x.encode('gbk')", "'中'", r"b'\xd6\xd0'"),
+    "an encoding whose lack would be caught": (
+        "def f(x):\n    try:\n        return x.encode('utf-16-le')\n    except LookupError:\n        return None",
+        "'a'",
+        r"b'a\x00'",
+    ),
+    "what the library imports itself": (
+        "from datetime import datetime\ndef f(x):\n    return datetime.strptime(x, '%Y-%m-%d').month",
+        "'2026-11-24'",
+        "11",
+    ),
+    "beside a refusal at run time": ("import statistics\ndef f(x):\n    return statistics.mean(x)", "[1, 2, 6]", "3"),
+}
+
+
+@pytest.mark.parametrize("case", PROGRAMS)
+def test_rare_parts_of_the_library(sandbox: Sandbox, case: str) -> None:
+    program, call, value = PROGRAMS[case]
+    result = sandbox.evaluate(program, [call], repeats=2)
+    assert (result.status, [c.value for c in result.calls]) == (JobStatus.OK, [value])
+
+
+def test_an_encoding_that_nobody_has(sandbox: Sandbox) -> None:
+    result = sandbox.evaluate("def f(x):\n    return x.encode('nothing')", ["'a'"])
+    assert result.calls[0].error == "LookupError: unknown encoding: nothing"
+
+
+def test_order_is_looked_at_twice_there_too(sandbox: Sandbox) -> None:
+    program = "import cmath\ndef f(x):\n    return list(set(x))"
+    assert not sandbox.deterministic(program, ["'abcdefgh'"])
+    assert sandbox.deterministic(program.replace("list", "sorted"), ["'abcdefgh'"])
+
+
+def test_what_may_not_be_imported_is_refused_there_too(sandbox: Sandbox) -> None:
+    result = sandbox.evaluate("import cmath\nimport socket\ndef f():\n    return 1", [""])
+    assert (result.status, result.error) == (
+        JobStatus.REJECTED,
+        "Line 2: the module 'socket' is not on the allow-list",
+    )
