@@ -27,6 +27,7 @@ from sandbox.names import (
     store_kind,
     words,
 )
+from sandbox.plain import plain_call, plain_program
 
 _VISITOR_DEPTH = 4  # Python frames that one level of nesting takes while the tree is visited
 _OPERATORS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
@@ -346,6 +347,11 @@ def compile_program(source: str, *, nesting: int) -> tuple[CodeType, bool]:
     Raises PolicyError for what is refused, SyntaxError or ValueError for what is not Python, and LibraryMissingError
     where a module may be imported but is not loaded in this process.
     """
+    return plain_program(source, nesting) or transform_program(source, nesting=nesting)
+
+
+def transform_program(source: str, *, nesting: int) -> tuple[CodeType, bool]:
+    """`compile_program` by way of the syntax tree, whatever the source."""
     tree = _parse(source, "exec")
     policy = _transform(tree, nesting)
     return _compile(tree, "exec"), policy.order_sensitive
@@ -353,6 +359,11 @@ def compile_program(source: str, *, nesting: int) -> tuple[CodeType, bool]:
 
 def compile_call(arguments: str, *, nesting: int, function: str = "f") -> tuple[CodeType, bool]:
     """Code for the expression f(<arguments>). Raises as `compile_program`; also where the text is no argument list."""
+    return plain_call(arguments, nesting, function) or transform_call(arguments, nesting=nesting, function=function)
+
+
+def transform_call(arguments: str, *, nesting: int, function: str = "f") -> tuple[CodeType, bool]:
+    """`compile_call` by way of the syntax tree, whatever the text."""
     tree = _parse(f"{function}({arguments}\n)", "eval")
     call = tree.body
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == function):
