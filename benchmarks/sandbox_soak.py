@@ -16,7 +16,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,11 +141,12 @@ def soak(tasks: list[dict[str, str]], jobs: int, seed: int = 0) -> tuple[State, 
     with Sandbox(SandboxConfig(timeout_s=TIMEOUT_S, memory_mb=128)) as sandbox:
         started = len(descendants(os.getpid())) - others
         unordered = Job("def f():\n    return list({'a', 'b', 'c'})", ("",), repeats=2)
+        rare = replace(unordered, program=f"import zlib\n{unordered.program}")
         patience = time.monotonic() + 30
-        while len(descendants(os.getpid())) < others + 2 * started:  # every worker's second zygote
-            list(sandbox.map([unordered] * 20))
+        while len(descendants(os.getpid())) < others + 4 * started:  # two hash seeds, the common and the whole library
+            list(sandbox.map([unordered, rare] * 10))
             if time.monotonic() > patience:
-                raise TimeoutError("the second zygotes don't start")
+                raise TimeoutError("the other zygotes don't start")
         before = state(sandbox, probe)
         for result in sandbox.map(next(stream) for _ in range(jobs)):
             ends[result.status] += 1
