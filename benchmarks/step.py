@@ -7,7 +7,8 @@ weights being in use; loading the model is left out. Memory is the peak of the p
     python -m venv trl && trl/bin/pip install trl==1.16.0
     python benchmarks/step.py --trl-python trl/bin/python
 
-TRL runs with its own defaults apart from what the work fixes. Without --trl-python, azr alone is measured.
+azr runs with the settings of configs/smollm2-135m.yaml and GRPO's advantages, TRL with its own defaults apart from what
+the work fixes. Without --trl-python, azr alone is measured.
 """
 
 import argparse
@@ -20,7 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # in place of this folder: sandbox.py lies here too
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
 
 COMPLETIONS = 8
 TOKENS = 64
@@ -52,19 +54,21 @@ def main() -> None:
 def run_azr(work: dict[str, Any]) -> dict[str, float]:
     """One step: sample, learn, hand the weights over."""
     import random
+    from dataclasses import replace
 
-    from azr.config import Estimator, LearnerConfig, ModelConfig, Precision, RolloutConfig
+    from azr.config import Estimator
     from azr.learner import Learner, Sample, advantages
     from azr.model import load_policy
     from azr.rollout import Request, TransformersEngine
+    from azr.settings import load_config
 
-    config = ModelConfig(name=work["model"], precision=Precision.FP32, gradient_checkpointing=False, device="cpu")
+    launched = load_config(ROOT / "configs" / "smollm2-135m.yaml")
+    config = replace(launched.model, name=work["model"], device="cpu")
     policy = load_policy(config)
     policy.base.generation_config.eos_token_id = None  # every completion has its 64 tokens
     policy.tokenizer.eos_token = None
-    engine = TransformersEngine(policy, RolloutConfig().max_batch_tokens)
-    learner_config = LearnerConfig(estimator=Estimator.GRPO, max_batch_tokens=1024, logit_chunk=256)
-    learner = Learner(policy, learner_config, config)
+    engine = TransformersEngine(policy, launched.rollout.max_batch_tokens)
+    learner = Learner(policy, replace(launched.learner, estimator=Estimator.GRPO), config)
     requests = [
         Request(tuple(policy.tokenizer(prompt).input_ids), COMPLETIONS, TOKENS, seed=number)
         for number, prompt in enumerate(work["prompts"])

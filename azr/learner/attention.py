@@ -10,7 +10,7 @@ Two kernels that transformers' models call through their attention interface:
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -44,6 +44,17 @@ class TreeMask:
     blocks: tuple[QueryBlock, ...] = ()  # dense: they make up the row
     piece_sizes: tuple[int, ...] = ()  # dense: how the row's keys are cut, so that every block needs whole pieces
     block_mask: BlockMask | None = None  # flex
+    _biases: dict[tuple[int, torch.dtype], tuple[Tensor, ...]] = field(default_factory=dict)
+
+    def biases(self, shared: int, dtype: torch.dtype) -> tuple[Tensor, ...]:
+        """For each dense block the mask [shared × queries, keys] as what is added to the scores: 0 or -inf.
+
+        Made once for all layers: given the mask as booleans, torch would turn it into this in each layer and keep every
+        copy for the backward pass.
+        """
+        if (shared, dtype) not in self._biases:
+            self._biases[shared, dtype] = tuple(_as_bias(block.mask, dtype).repeat(shared, 1) for block in self.blocks)
+        return self._biases[shared, dtype]
 
 
 def tree_mask(kernel: AttentionKernel, subtree_end: Tensor) -> TreeMask:
@@ -116,17 +127,21 @@ def _dense_forward(
     query_blocks = grouped.split([len(block.mask) for block in tree.blocks], dim=3)
     key_pieces, value_pieces = key.split(tree.piece_sizes, dim=2), value.split(tree.piece_sizes, dim=2)
     outputs = []
-    for block, queries in zip(tree.blocks, query_blocks, strict=True):
+    for block, queries, bias in zip(tree.blocks, query_blocks, tree.biases(shared, query.dtype), strict=True):
         rows = len(block.mask)
         attended = scaled_dot_product_attention(
             queries.reshape(1, key_heads, shared * rows, size),
             torch.cat([key_pieces[piece] for piece in block.pieces], dim=2),
             torch.cat([value_pieces[piece] for piece in block.pieces], dim=2),
-            attn_mask=block.mask.repeat(shared, 1),
+            attn_mask=bias,
             scale=scaling,
         )
         outputs.append(attended.view(heads, rows, size).transpose(0, 1))
     return torch.cat(outputs)[None], None
+
+
+def _as_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, float("-inf"))
 
 
 def _flex_mask(subtree_end: Tensor) -> BlockMask:

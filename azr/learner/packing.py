@@ -14,6 +14,7 @@ left out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
@@ -47,24 +48,43 @@ class PackedBatch:
 def pack(samples: Sequence[Sample], max_tokens: int) -> list[PackedBatch]:
     """All samples in micro-batches of at most `max_tokens` tokens, shared prefixes counted once.
 
-    A sample that is longer by itself gets a micro-batch of its own. `PackedBatch.samples` indexes `samples`.
+    The micro-batches are those that make the fewest tokens: where to cut matters, since what two of them share is
+    computed in both. A sample that is longer by itself gets a micro-batch of its own, and a budget that does not hold a
+    prompt with its responses makes it be computed again. `PackedBatch.samples` indexes `samples`.
     """
     sequences = [sample.prompt_ids + sample.response_ids[:-1] for sample in samples]
     order = sorted(range(len(samples)), key=lambda index: (sequences[index], index))
-    batches: list[list[int]] = []
-    previous: tuple[int, ...] = ()
-    room = 0
-    for index in order:
-        sequence = sequences[index]
-        cost = len(sequence) - _common_prefix(previous, sequence)
-        if not batches or cost > room:
-            batches.append([])
-            room = max_tokens
-            cost = len(sequence)
-        batches[-1].append(index)
-        room -= cost
-        previous = sequence
-    return [_lay_out(samples, sequences, batch) for batch in batches]
+    ordered = [sequences[index] for index in order]
+    edges = [*_cheapest_cuts(ordered, max_tokens), len(order)]
+    return [_lay_out(samples, sequences, order[start:end]) for start, end in pairwise(edges)]
+
+
+def _cheapest_cuts(sequences: Sequence[tuple[int, ...]], max_tokens: int) -> list[int]:
+    """Where batches of neighbouring sequences begin, so that they have the fewest tokens together.
+
+    By dynamic programming over the last batch. Of equals it takes the one with fewer batches, then the one whose largest
+    is smaller. A batch of i to j has the tokens of i and what each later one adds to the one before it: never fewer
+    with an earlier i.
+    """
+    # Tokens that a sequence adds behind the one before it, summed up.
+    added = list(accumulate(len(b) - _common_prefix(a, b) for a, b in pairwise([(), *sequences])))
+    # For the first n sequences: tokens, batches, the largest batch's tokens, where the last batch begins.
+    best = [(0, 0, 0, 0)]
+    for end in range(len(sequences)):
+        choices = []
+        for start in range(end, -1, -1):
+            tokens = len(sequences[start]) + added[end] - added[start]
+            if tokens > max_tokens and start < end:
+                break
+            total, count, largest, _ = best[start]
+            choices.append((total + tokens, count + 1, max(largest, tokens), start))
+        best.append(min(choices))
+    cuts = []
+    end = len(sequences)
+    while end:
+        end = best[end][3]
+        cuts.append(end)
+    return cuts[::-1]
 
 
 def _lay_out(samples: Sequence[Sample], sequences: Sequence[tuple[int, ...]], batch: Sequence[int]) -> PackedBatch:

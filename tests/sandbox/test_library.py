@@ -6,7 +6,11 @@ from sandbox import JobStatus, Sandbox
 
 PROGRAMS = {
     "a module": ("import hashlib\ndef f(x):\n    return hashlib.md5(x).hexdigest()[:8]", "b'a'", "'0cc175b9'"),
-    "a name of a module": ("from queue import Queue\ndef f(x):\n    q = Queue()\n    q.put(x)\n    return q.get()", "3", "3"),
+    "a name of a module": (
+        "from queue import Queue\ndef f(x):\n    q = Queue()\n    q.put(x)\n    return q.get()",
+        "3",
+        "3",
+    ),
     "within a function": ("def f(x):\n    import cmath\n    return cmath.sqrt(x)", "-4", "2j"),
     "where its lack would be caught": (
         "try:\n    import zlib\nexcept BaseException:\n    zlib = None\ndef f(x):\n    return zlib is None",

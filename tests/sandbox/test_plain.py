@@ -80,7 +80,9 @@ def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     many = st.lists(inner, max_size=3).map(", ".join)
     return st.one_of(
         st.builds("{}.{}".format, inner, ATTRIBUTES),
-        st.builds("({}) {} ({})".format, inner, st.sampled_from(["+", "-", "&", "|", "or", "in", "is not", "<"]), inner),
+        st.builds(
+            "({}) {} ({})".format, inner, st.sampled_from(["+", "-", "&", "|", "or", "in", "is not", "<"]), inner
+        ),
         st.builds("{}({})".format, inner, many),
         st.builds("{}({}={})".format, inner, names, inner),
         st.builds("{}[{}:{}]".format, inner, inner, inner),
@@ -143,7 +145,27 @@ def test_random_programs(body: str) -> None:
 
 CALL_TEXT = st.lists(
     st.sampled_from(
-        ["1", "-", "2.5", "'a(['", '"b\\""', "'''", "[", "]", "(", ")", "{", "}", ",", ":", " ", "None", "True", "x", "#"]
+        [
+            "1",
+            "-",
+            "2.5",
+            "'a(['",
+            '"b\\""',
+            "'''",
+            "[",
+            "]",
+            "(",
+            ")",
+            "{",
+            "}",
+            ",",
+            ":",
+            " ",
+            "None",
+            "True",
+            "x",
+            "#",
+        ]
         + ["1e5", "*", ".", "f(", ")(", ") + f(", "\n", "b''", "=", "é"]
     ),
     max_size=12,

@@ -1,3 +1,5 @@
+from itertools import pairwise, product
+
 import pytest
 import torch
 from hypothesis import given
@@ -97,6 +99,12 @@ def test_the_budget_counts_shared_prefixes_once() -> None:
     assert [len(batch.input_ids) for batch in pack(samples, 80)] == [80]
 
 
+def test_a_cut_falls_between_prompts_where_that_is_cheaper() -> None:
+    samples = [sample(prompt * 20, letter * 11) for prompt in "pq" for letter in "abcd"]  # 20 + 10 each
+    # Filled up to the budget, the first batch would hold a fifth response and its prompt, the second that prompt again.
+    assert [len(batch.input_ids) for batch in pack(samples, 95)] == [60, 60]
+
+
 def test_a_sample_beyond_the_budget_goes_alone() -> None:
     batches = pack([sample("a" * 30, "x"), sample("b", "x"), sample("c", "x")], 10)
     assert [text(batch) for batch in batches] == ["a" * 30, "bc"]
@@ -142,3 +150,24 @@ def test_every_response_token_is_predicted_from_exactly_its_own_history(samples:
             assert target == owner.response_ids[step]
             found.add((index, step))
     assert found == {(index, step) for index, s in enumerate(samples) for step in range(len(s.response_ids))}
+
+
+@given(st.lists(st.builds(sample, LETTERS, LETTERS), min_size=1, max_size=6), st.integers(6, 40))
+def test_no_other_cuts_make_fewer_tokens(samples: list[Sample], budget: int) -> None:
+    ordered = sorted(samples, key=lambda s: s.prompt_ids + s.response_ids[:-1])
+    least = min(
+        sum(parts)
+        for cuts in product([False, True], repeat=len(ordered) - 1)
+        if max(parts := [_one_batch(part) for part in _split(ordered, cuts)]) <= max(budget, 11)
+    )
+    assert sum(len(batch.input_ids) for batch in pack(samples, max(budget, 11))) == least
+
+
+def _split(samples: list[Sample], cuts: tuple[bool, ...]) -> list[list[Sample]]:
+    edges = [0, *(place for place, cut in enumerate(cuts, 1) if cut), len(samples)]
+    return [samples[start:end] for start, end in pairwise(edges)]
+
+
+def _one_batch(samples: list[Sample]) -> int:
+    (batch,) = pack(samples, 10_000)
+    return len(batch.input_ids)
