@@ -62,9 +62,8 @@ def pack(samples: Sequence[Sample], max_tokens: int) -> list[PackedBatch]:
 def _cheapest_cuts(sequences: Sequence[tuple[int, ...]], max_tokens: int) -> list[int]:
     """Where batches of neighbouring sequences begin, so that they have the fewest tokens together.
 
-    By dynamic programming over the last batch. Of equals it takes the one with fewer batches, then the one whose largest
-    is smaller. A batch of i to j has the tokens of i and what each later one adds to the one before it: never fewer
-    with an earlier i.
+    By dynamic programming over the last batch; of equals it takes fewer batches, then a smaller largest one. A batch of
+    i to j has the tokens of i and what each later one adds to the one before it: never fewer with an earlier i.
     """
     # Tokens that a sequence adds behind the one before it, summed up.
     added = list(accumulate(len(b) - _common_prefix(a, b) for a, b in pairwise([(), *sequences])))
