@@ -203,14 +203,32 @@ class Sandbox:
         return result.status is JobStatus.OK and all(call.status is CallStatus.OK for call in result.calls)
 
     def _each(self, program: str | None, calls: Sequence[str], expected: Sequence[str]) -> list[CallResult | None]:
-        """Every call's result, None where the call stopped its job; the calls after it go into a job of their own."""
+        """Every call's result, None where it has none: the program is refused, or the call stops a job that begins
+        with it. A call that stops a job behind others is asked once more, in front: the others took of its limits.
+        """
         done: list[CallResult | None] = []
         while len(done) < len(calls):
-            result = self.run(Job(program, tuple(calls[len(done) :]), tuple(expected[len(done) :])))
+            job = self._as_many_as_fit(program, calls[len(done) :], expected[len(done) :])
+            result = self.run(job)
             done += result.calls
-            if len(done) < len(calls):
+            if result.status is JobStatus.OK:
+                continue
+            if result.status is JobStatus.ERROR or (result.status is JobStatus.REJECTED and len(job.calls) > 1):
+                return done + [None] * (len(calls) - len(done))
+            if not result.calls:
                 done.append(None)
         return done
+
+    def _as_many_as_fit(self, program: str | None, calls: Sequence[str], expected: Sequence[str]) -> Job:
+        """A job of the first calls that the limit on source has room for; at least one."""
+        room = self.config.source_bytes - _size(program or "")
+        count = 0
+        for call, value in zip(calls, expected, strict=True):
+            room -= _size(call) + _size(value)
+            if room < 0 and count:
+                break
+            count += 1
+        return Job(program, tuple(calls[:count]), tuple(expected[:count]))
 
 
 def _begin(worker: "Worker", task: _Task, *, alone: bool) -> _Running | None:
@@ -234,5 +252,9 @@ def _finish(worker: "Worker", running: _Running) -> None:
 
 
 def _source_bytes(job: Job) -> int:
-    texts = [job.program or "", *job.calls, *(job.expected or ())]
-    return sum(len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return sum(map(_size, [job.program or "", *job.calls, *(job.expected or ())]))
+
+
+def _size(text: str) -> int:
+    """Bytes of the text as UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

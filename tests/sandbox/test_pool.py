@@ -120,6 +120,25 @@ def test_accepts_judges_each_answer_although_others_loop_or_take_all_memory(sand
     assert sandbox.accepts(program, ["1", "2", "1", "3", "1"], "1") == [True, False, True, False, True]
 
 
+def test_accepts_judges_more_answers_than_a_job_has_room_for() -> None:
+    with Sandbox(SandboxConfig(workers=1, source_bytes=300)) as sandbox:
+        answers = ["'" + "a" * n + "'" for n in (100, 3, 100, 400, 2)]
+        assert sandbox.accepts("def f(x):\n    return len(x)", answers, "100") == [True, False, True, False, False]
+
+
+def test_a_slow_answer_is_not_charged_for_those_before_it(sandbox: Sandbox) -> None:
+    program = "def f(n):\n    x = 0\n    while x < 2_000_000: x += n\n    return n"
+    alone = sandbox.evaluate(program, ["1"])
+    assert alone.status is JobStatus.OK
+    together = int(3 / alone.seconds) + 1  # as many as take three times the limit
+    assert sandbox.accepts(program, ["1"] * together, "1") == [True] * together
+
+
+def test_a_refused_program_accepts_nothing(sandbox: Sandbox) -> None:
+    assert sandbox.accepts("import os\ndef f(x): return os", ["1", "2"], "1") == [False, False]
+    assert sandbox.accepts("1 / 0", ["1", "2"], "1") == [False, False]
+
+
 def test_accepts_nothing(sandbox: Sandbox) -> None:
     assert sandbox.accepts("def f(x): return x", [], "1") == []
 
