@@ -8,6 +8,7 @@ import builtins
 import decimal
 import gc
 import json
+import os
 import struct
 import sys
 from collections.abc import Callable
@@ -76,17 +77,20 @@ def run_job(body: bytes, channel: Channel, limits: Limits) -> None:
     """Run one job, given as sandbox/protocol.py packs it. Returns when everything is in the channel."""
     try:
         final = _Run(unpack_job(body), channel, limits).run()
-        if modules.missing:
-            final["library"] = True
         channel.write(_line(final))
     except _JobEnded as end:
-        channel.write(_line({"job": end.status, "error": end.error, "library": bool(modules.missing)}))
-    except modules.LibraryMissingError as error:
-        channel.write(_line({"job": JobStatus.ERROR, "error": f"needs {error}", "library": True}))
+        channel.write(_line({"job": end.status, "error": end.error}))
     except TooLargeError as error:
         channel.write(_line({"job": JobStatus.OUTPUT_LIMIT, "error": str(error)}))
     except MemoryError:
         channel.write(_OUT_OF_MEMORY)
+
+
+def end_for_lack(channel: Channel, name: str) -> None:
+    """End this process: the job needs what is not loaded here, and whatever it would make of the lack is void."""
+    channel.used = 0  # the results so far are void too
+    channel.write(_line({"job": JobStatus.ERROR, "error": f"needs {name}", "library": True}))
+    os._exit(0)
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -113,8 +113,9 @@ class Sandbox:
                 return
             self._open = False
             waiting = []
-            while not self._tasks.empty():
-                waiting.append(self._tasks.get())
+            with suppress(queue.Empty):
+                while True:
+                    waiting.append(self._tasks.get_nowait())
             for _ in self._threads:
                 self._tasks.put(None)
         for task in waiting:
@@ -138,7 +139,7 @@ class Sandbox:
                 with suppress(queue.Empty):  # other workers were faster
                     task = self._tasks.get(block=running is None)
                     ending = task is None
-                    following = _begin(worker, task, alone=running is None) if task else None
+                    following = _begin(worker, task, running and running[0]) if task else None
             if running is not None:
                 _finish(worker, running)
             running = following
@@ -231,13 +232,13 @@ class Sandbox:
         return Job(program, tuple(calls[:count]), tuple(expected[:count]))
 
 
-def _begin(worker: "Worker", task: _Task, *, alone: bool) -> _Running | None:
+def _begin(worker: "Worker", task: _Task, behind: "Begun | None") -> _Running | None:
     """The job begun, or None where nobody waits for it any more or it can't be begun, which who waits is told."""
     job, future = task
     if not future.set_running_or_notify_cancel():
         return None
     try:
-        return worker.begin(job, alone=alone), future
+        return worker.begin(job, behind), future
     except BaseException as error:  # the one who asked gets it
         future.set_exception(error)
         return None
@@ -246,9 +247,11 @@ def _begin(worker: "Worker", task: _Task, *, alone: bool) -> _Running | None:
 def _finish(worker: "Worker", running: _Running) -> None:
     begun, future = running
     try:
-        future.set_result(worker.finish(begun))
+        result = worker.finish(begun)
     except BaseException as error:  # the one who asked gets it
         future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 def _source_bytes(job: Job) -> int:

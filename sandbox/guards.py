@@ -17,6 +17,7 @@ from typing import Any
 from sandbox.names import NAME_LISTS, NameKind, attribute_kind, is_field, is_variable, store_kind, words
 
 MAX_RECURSION = 20_000  # frames; the child's stack is 8 MiB or what the machine grants
+PROGRAM = "<program>"  # the file name of code that the policy has compiled
 EVAL_NESTING = 100  # levels of an expression given to eval
 _MISSING = object()
 _METHODS = (BuiltinFunctionType, types.MethodDescriptorType, types.ClassMethodDescriptorType)
@@ -150,7 +151,14 @@ def writable(ob: Any) -> Any:
     cls = ob if isinstance(ob, type) else type(ob)
     if cls in _foreign.classes and (cls is ob or cls not in _foreign.writable):
         raise PolicyError(f"the attributes of {shown_type(ob)} objects are not the program's to set")
+    if _is_of_the_library(ob):
+        raise PolicyError("the attributes of the library's functions are not the program's to set")
     return ob
+
+
+def _is_of_the_library(ob: Any) -> bool:
+    """Whether `ob` is a function that no program wrote: what one call puts on it the next one would find."""
+    return type(ob) is FunctionType and ob.__code__.co_filename != PROGRAM
 
 
 def own(ob: Any, name: str) -> Any:
@@ -168,7 +176,8 @@ def type_of(ob: Any) -> Any:
 
 def variables(ob: Any) -> dict[str, Any]:
     """vars(ob) and ob.__dict__, for the program's own objects and for functions."""
-    if isinstance(ob, (type, ModuleType)) or (is_foreign(type(ob)) and type(ob) not in _foreign.writable):
+    foreign = is_foreign(type(ob)) and type(ob) not in _foreign.writable
+    if foreign or isinstance(ob, (type, ModuleType)) or _is_of_the_library(ob):
         raise PolicyError(f"the variables of {shown_type(ob)} objects are not the program's to see")
     return vars(ob)
 

@@ -40,6 +40,8 @@ class Wall(StrEnum):
     MOUNT = "mount"  # an empty file system
 
 
+MAX_TIMEOUT_S = 1e6  # eleven days: what the kernel's clocks and every counter on the way can hold
+
 MINIMUM = frozenset({Wall.POLICY, Wall.PROCESS, Wall.RLIMITS})
 
 
@@ -50,7 +52,7 @@ class Job:
     `calls[i]` is an argument list as source text: the call is f(<calls[i]>), each in a freshly loaded program with
     fresh arguments. Without a program each call is the text of a value (sandbox/literals.py). `expected[i]` is the text
     of the value that call i is compared with. `repeats` runs must give the same value. `timeout_s` overrides the
-    config's.
+    config's. Raises ValueError for another number of expected values, no run, or a time out of range.
     """
 
     program: str | None
@@ -64,6 +66,8 @@ class Job:
             raise ValueError(f"{len(self.calls)} calls but {len(self.expected)} expected values")
         if self.repeats < 1:
             raise ValueError("repeats must be at least 1")
+        if self.timeout_s is not None and not 0 < self.timeout_s <= MAX_TIMEOUT_S:
+            raise ValueError(f"timeout_s must be a positive number, {MAX_TIMEOUT_S:.0f} at most")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,8 @@ class SandboxConfig:
         for name in ("timeout_s", "memory_mb", "output_bytes", "source_bytes", "nesting"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive")
+        if self.timeout_s > MAX_TIMEOUT_S or self.cpu_s > MAX_TIMEOUT_S:
+            raise ValueError(f"timeout_s and cpu_s must be {MAX_TIMEOUT_S:.0f} at most")
         if self.workers < 0 or self.cpu_s < 0:
             raise ValueError("workers and cpu_s must not be negative")
 

@@ -37,7 +37,7 @@ def _job(fields: dict[str, Any]) -> Job:
         raise ValueError("'program' must be a string, or null to read values")
     if isinstance(repeats, bool) or not isinstance(repeats, int):
         raise ValueError("'repeats' must be a whole number")
-    if timeout_s is not None and not (_is_number(timeout_s) and 0 < timeout_s < float("inf")):
+    if timeout_s is not None and not _is_number(timeout_s):
         raise ValueError("'timeout_s' must be a positive number")
     expected = None if fields.get("expected") is None else _texts(fields, "expected")
     return Job(program, _texts(fields, "calls"), expected, repeats, timeout_s)

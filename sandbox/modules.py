@@ -5,13 +5,18 @@ library function would look up attributes by strings, create classes from string
 stands in its place (sandbox/library.py).
 
 A process loads the common modules alone or all of them. Every fork pays for what its parent has loaded, and one program
-in a hundred needs more than the common ones: it is found out (LibraryMissingError, `missing`) and run again where
+in a hundred needs more than the common ones: it ends as soon as that shows (`on_missing`) and is run again where
 everything is there.
 """
 
 import codecs
+import encodings
 import importlib
+import keyword
+import pkgutil
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -70,13 +75,6 @@ _EXPORTS = {
     "unicodedata": "*",
     "zlib": "adler32 compress crc32 decompress",
 }
-# Text encodings that str.encode and bytes.decode know: they are modules too, and none can be loaded later.
-_ENCODINGS = words(
-    "ascii base64 big5 charmap cp1250 cp1251 cp1252 cp1253 cp1254 cp1256 cp437 cp850 cp866 cp932 euc_jp euc_kr "
-    "gb18030 gb2312 gbk hex idna iso2022_jp iso8859_1 iso8859_2 iso8859_5 iso8859_7 iso8859_9 iso8859_15 koi8_r "
-    "latin_1 mac_roman punycode raw_unicode_escape rot_13 shift_jis unicode_escape utf_16 utf_16_be utf_16_le "
-    "utf_32 utf_32_be utf_32_le utf_7 utf_8 utf_8_sig"
-)
 # What the common library lacks, apart from encodings.
 _RARE = frozenset(words("array base64 binascii calendar cmath difflib hashlib pprint queue statistics zlib"))
 # Modules that models import without using them. Any use of the name is refused, for the reason given.
@@ -121,13 +119,26 @@ _INTERNAL = "_strptime"  # imported by datetime.strptime, in C, in the program's
 MODULES: dict[str, ModuleType] = {}
 # Modules that programs may import, but not in this process.
 ABSENT: set[str] = set()
-# What was looked for at run time and is not in this process, though it may be in the whole library.
-missing: set[str] = set()
+
+
+class _Missing:
+    """What happens when something is looked for that is not in this process, though the whole library may have it."""
+
+    def __init__(self) -> None:
+        self.then: Callable[[str], None] | None = None
+
+    def report(self, name: str) -> None:
+        """Tell whoever wants to know; a child ends here."""
+        if self.then is not None:
+            self.then(name)
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """As the last of the import system's finders: no one has the module, whoever imports it."""
+        self.report(name)
+
+
+missing = _Missing()
 _USELESS = {name: ModuleType(name) for name in USELESS_MODULES}
-
-
-class LibraryMissingError(Exception):
-    """The program imports a module that this process has not loaded."""
 
 
 def load(*, whole: bool) -> None:
@@ -138,19 +149,21 @@ def load(*, whole: bool) -> None:
         importlib.import_module(name)
     if whole:
         importlib.import_module(_INTERNAL)
-        for name in _ENCODINGS:
-            codecs.lookup(name)
+        _load_encodings()
     else:
         ABSENT.update(_RARE)
-        codecs.register(_note_missing)  # asked last
+        sys.meta_path.append(missing)
     library.harden()
     MODULES.update((name, _copy(name, _EXPORTS[name])) for name in names)
     MODULES["collections"].abc = MODULES["collections.abc"]  # type: ignore[attr-defined]
     _USELESS["os"].path = _USELESS["os.path"]  # type: ignore[attr-defined]
 
 
-def _note_missing(name: str) -> None:
-    missing.add(name)
+def _load_encodings() -> None:
+    """The text encodings that str.encode and bytes.decode know: modules too, of which none can be loaded later."""
+    for module in pkgutil.iter_modules(encodings.__path__):
+        with suppress(LookupError):  # aliases are none, and some are Windows' own
+            codecs.lookup(module.name)
 
 
 def import_module(
@@ -161,8 +174,10 @@ def import_module(
         return sys.modules[name]
     module = MODULES.get(name) or _USELESS.get(name)
     if module is None or level:
-        _note_missing(name)
+        missing.report(name)
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    if name == "keyword":
+        module.kwlist = list(keyword.kwlist)  # type: ignore[attr-defined]  # the one list among what is handed out
     if fromlist:
         return module if name in MODULES else _Anything(name)
     top = name.partition(".")[0]

@@ -40,8 +40,10 @@ REFUSED_BUILTINS = {
     "help": "reaches the interpreter",
     "memoryview": "reaches raw memory",
 }
-# Built-ins whose results may depend on hashes or addresses.
-UNORDERED_NAMES = frozenset({"set", "frozenset", "hash", "id"})
+# Functions whose results may depend on hashes or addresses, and attributes that lead to such.
+UNORDERED_NAMES = frozenset({"set", "frozenset", "hash", "id", "eval", "literal_eval"})
+UNORDERED_ATTRIBUTES = frozenset({"__hash__", "literal_eval"})
+VIEWS = frozenset({"keys", "items"})  # of a dict; they have set operations
 
 
 def words(text: str) -> list[str]:

@@ -10,7 +10,8 @@ import opcode
 import re
 from types import CodeType
 
-from sandbox.names import GUARDED_NAMES, INTERPRETER_NAMES, REFUSED_BUILTINS, UNORDERED_NAMES, words
+from sandbox.guards import PROGRAM
+from sandbox.names import GUARDED_NAMES, INTERPRETER_NAMES, REFUSED_BUILTINS, UNORDERED_NAMES, VIEWS, words
 
 Compiled = tuple[CodeType, bool]  # the code, and whether its values may depend on the order of sets or on addresses
 
@@ -21,7 +22,6 @@ _STRING_OR_COMMENT = re.compile(_STRING.pattern + r"|#[^\n]*")
 _GATED = frozenset({"import", "class", "async", "await", "match"} | REFUSED_BUILTINS.keys()) | (
     GUARDED_NAMES | INTERPRETER_NAMES
 )
-_VIEWS = frozenset({"keys", "items"})  # what they give has set operations
 _SET_OPERATORS = re.compile(r"[-&|^]")
 
 # A call's text that can be nothing but literals: these characters, no other words, no operator but a number's sign,
@@ -65,7 +65,7 @@ def plain_program(source: str, nesting: int) -> Compiled | None:
     names = set(_WORD.findall(source))
     if not names.isdisjoint(_GATED) or any(name[0] == "_" for name in names if name != "_"):
         return None
-    if not names.isdisjoint(_VIEWS) and _SET_OPERATORS.search(source):
+    if not names.isdisjoint(VIEWS) and _SET_OPERATORS.search(source):
         return None
     if not _is_shallow(source, nesting):
         return None
@@ -99,7 +99,7 @@ def _is_shallow(source: str, nesting: int) -> bool:
     for two at most (try and except), each elif for one. That every line closes the brackets that it opens is checked
     with the strings taken out, so no string may go over a line's end.
     """
-    if "'''" in source or '"""' in source or "\\\n" in source or "\\\r" in source:
+    if "'''" in source or '"""' in source or "\\\n" in source or "\r" in source:  # which ends lines and comments too
         return False
     longest = deepest = 0
     for line in source.split("\n"):
@@ -120,7 +120,7 @@ def _is_shallow(source: str, nesting: int) -> bool:
 
 def _compiled(source: str, mode: str, order_sensitive: bool) -> Compiled | None:
     try:
-        code = compile(source, "<program>", mode, dont_inherit=True)
+        code = compile(source, PROGRAM, mode, dont_inherit=True)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
         return None
     pending = [code]

@@ -14,12 +14,14 @@ from typing import Any
 
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
-from sandbox.guards import PolicyError
-from sandbox.modules import ABSENT, MODULES, USELESS_MODULES, LibraryMissingError
+from sandbox.guards import PROGRAM, PolicyError
+from sandbox.modules import ABSENT, MODULES, USELESS_MODULES, missing
 from sandbox.names import (
     NAME_LISTS,
     REFUSED_BUILTINS,
+    UNORDERED_ATTRIBUTES,
     UNORDERED_NAMES,
+    VIEWS,
     NameKind,
     attribute_kind,
     is_field,
@@ -42,6 +44,8 @@ class Policy(RestrictingNodeTransformer):
         self.nesting = nesting
         self.depth = 0
         self.order_sensitive = False
+        self.views: set[str] = set()  # variables that hold the keys or items of a dict
+        self.asks_for_views = self.combines = False  # keys or items anywhere, and operators that numbers rarely see
         self.class_names: list[str] = []
         self.bound: set[str] = set()
         self.refused_loads: dict[str, str] = {}
@@ -85,6 +89,7 @@ class Policy(RestrictingNodeTransformer):
         for name, error in self.refused_loads.items():
             if name not in self.bound:
                 self.errors.append(error)
+        self.order_sensitive |= self.asks_for_views and self.combines
         if self.errors:
             raise PolicyError(self.errors[0])
 
@@ -108,6 +113,8 @@ class Policy(RestrictingNodeTransformer):
         name = node.attr
         owner = self.visit(node.value)
         if type(node.ctx) is ast.Load:
+            self.order_sensitive |= name in UNORDERED_ATTRIBUTES
+            self.asks_for_views |= name in VIEWS
             kind = attribute_kind(name)
             if kind is NameKind.PLAIN:
                 node.value = owner
@@ -159,14 +166,14 @@ class Policy(RestrictingNodeTransformer):
         return self.node_contents_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        for side in (node.left, node.right):  # d.keys() & e.keys() is a set
-            if (
-                isinstance(side, ast.Call)
-                and isinstance(side.func, ast.Attribute)
-                and side.func.attr in ("keys", "items")
-            ):
-                self.order_sensitive = True
+        self._check_set_operation(node.op, node.left, node.right)
         return self.node_contents_visit(node)
+
+    def _check_set_operation(self, operator: ast.operator, *sides: ast.expr) -> None:
+        """d.keys() & e.keys() is a set, and so is it where the keys have gone through a variable."""
+        self.combines |= isinstance(operator, (ast.BitAnd, ast.BitOr, ast.BitXor))
+        if isinstance(operator, ast.Sub):
+            self.order_sensitive |= any(_is_view(s) or (isinstance(s, ast.Name) and s.id in self.views) for s in sides)
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -176,6 +183,8 @@ class Policy(RestrictingNodeTransformer):
                 self._check_name_list(node.value)
             else:
                 node.targets[index] = self.visit(target)
+        if _is_view(node.value):
+            self.views.update(target.id for target in node.targets if isinstance(target, ast.Name))
         node.value = self.visit(node.value)
         return node
 
@@ -186,6 +195,7 @@ class Policy(RestrictingNodeTransformer):
                 self.error(value, "__slots__ and __match_args__ must be literal tuples of ordinary names")
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        self._check_set_operation(node.op, node.target, node.value)
         return self.node_contents_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
@@ -316,9 +326,13 @@ def _dispatch(kind: type) -> Any:
     return getattr(Policy, f"visit_{kind.__name__}", Policy.generic_visit)
 
 
+def _is_view(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VIEWS
+
+
 def _require(module: str) -> None:
     if module in ABSENT:
-        raise LibraryMissingError(module)
+        missing.report(module)
 
 
 def _call(node: ast.expr, guard: str, *args: ast.expr) -> ast.Call:
@@ -344,8 +358,7 @@ def _transform(tree: ast.AST, nesting: int) -> Policy:
 def compile_program(source: str, *, nesting: int) -> tuple[CodeType, bool]:
     """Code for a module, and whether its values may depend on the order of sets or on addresses.
 
-    Raises PolicyError for what is refused, SyntaxError or ValueError for what is not Python, and LibraryMissingError
-    where a module may be imported but is not loaded in this process.
+    Raises PolicyError for what is refused, SyntaxError or ValueError for what is not Python.
     """
     return plain_program(source, nesting) or transform_program(source, nesting=nesting)
 
@@ -382,13 +395,13 @@ def compile_expression(source: str, *, nesting: int) -> tuple[CodeType, set[str]
 
 def _parse(source: str, mode: str) -> Any:
     try:
-        return compile(source, "<program>", mode, ast.PyCF_ONLY_AST, dont_inherit=True)
+        return compile(source, PROGRAM, mode, ast.PyCF_ONLY_AST, dont_inherit=True)
     except (RecursionError, MemoryError) as error:
         raise PolicyError("the source is nested too deeply to be parsed") from error
 
 
 def _compile(tree: Any, mode: str) -> CodeType:
     try:
-        return compile(tree, "<program>", mode, dont_inherit=True)
+        return compile(tree, PROGRAM, mode, dont_inherit=True)
     except RecursionError as error:
         raise PolicyError("the source is nested too deeply to be compiled") from error

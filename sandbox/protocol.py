@@ -4,8 +4,9 @@ import marshal
 import struct
 
 FRAME = struct.Struct("!i")  # length of a message, as multiprocess.connection writes it
-ORDER = struct.Struct("!dI")  # seconds of wall clock, seconds of processor time; the packed job follows
-REPORT = struct.Struct("!?id")  # killed by the clock, status as waited for, seconds; the child's lines follow
+ORDER = struct.Struct("!IdI")  # serial number, seconds of wall clock and of processor time; the packed job follows
+# The order's serial number, whether the clock killed the child, its status as waited for, seconds; its lines follow.
+REPORT = struct.Struct("!I?id")
 MAX_ORDER = 1 << 30  # bytes
 LINES_PER_OUTPUT = 4  # bytes of the channel for each of output: UTF-8 and JSON's escapes
 LINES_EXTRA = 1 << 16  # bytes of the channel beyond: statuses and errors

@@ -44,7 +44,7 @@ class Kind:
 class Zygote:
     """A running zygote: a process, a connection, and what it said about its walls."""
 
-    def __init__(self, config: SandboxConfig, kind: "Kind") -> None:
+    def __init__(self, config: SandboxConfig, kind: Kind) -> None:
         self.config = config
         ours, theirs = socket.socketpair()
         settings = {
@@ -66,21 +66,35 @@ class Zygote:
         self._readable = select.poll()  # made once: the connection's own poll makes a selector each time
         self._readable.register(self.connection.fileno(), select.POLLIN)
         self._max_report = REPORT.size + LINES_PER_OUTPUT * config.output_bytes + LINES_EXTRA
-        report = json.loads(self._receive(_START_TIMEOUT_S))
+        self._serial = 0
+        try:
+            report = json.loads(self._receive(_START_TIMEOUT_S))
+        except BaseException:
+            self.close()
+            raise
         self.walls = frozenset(Wall(name) for name in report["walls"])
         self.notes = tuple(report["notes"])
         self.memory_kb = int(report["memory_kb"])
 
-    def send(self, order: "Order") -> None:
-        """Hand over a job, which runs in a fresh child once those before it are done. Raises ZygoteDiedError."""
+    def send(self, order: "Order") -> int:
+        """Hand over a job, which runs in a fresh child once those before it are done; its serial number.
+
+        Raises ZygoteDiedError.
+        """
+        self._serial = (self._serial + 1) & 0xFFFFFFFF
+        head = ORDER.pack(self._serial, order.timeout_s, order.cpu_s)
         try:
-            self.connection.send_bytes(order.message)
+            self.connection.send_bytes(head + order.packed)
         except OSError as error:
             raise ZygoteDiedError("the zygote is gone") from error
+        return self._serial
 
-    def receive(self, order: "Order") -> "Outcome":
-        """What came of the oldest order that has not been answered, which must be this one. Raises ZygoteDiedError."""
-        return _read_report(self._receive(order.timeout_s + _GRACE_S), order)
+    def receive(self, order: "Order", serial: int) -> "Outcome":
+        """What came of an order, which must be the oldest that was not answered. Raises ZygoteDiedError."""
+        report = self._receive(order.timeout_s + _GRACE_S)
+        if REPORT.unpack_from(report)[0] != serial:
+            raise ZygoteDiedError("the zygote answers another order")
+        return _read_report(report, order)
 
     def _receive(self, timeout_s: float) -> bytes:
         try:
@@ -105,15 +119,14 @@ class Order:
     job: Job
     timeout_s: float
     cpu_s: int
-    message: bytes
+    packed: bytes
 
     @classmethod
     def of(cls, job: Job, config: SandboxConfig) -> "Order":
         """The order for a job, with the config's limits where the job has none of its own."""
         timeout_s = config.timeout_s if job.timeout_s is None else job.timeout_s
         cpu_s = config.cpu_s or math.ceil(timeout_s)
-        packed = pack_job(job.program, job.calls, job.expected, job.repeats)
-        return cls(job, timeout_s, cpu_s, ORDER.pack(timeout_s, cpu_s) + packed)
+        return cls(job, timeout_s, cpu_s, pack_job(job.program, job.calls, job.expected, job.repeats))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +140,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A job that a worker has taken on, and the zygote at which it waits; None where it has not been sent yet."""
+    """A job that a worker has taken on; where it has been sent, the zygote at which it waits and its number there."""
 
     order: Order
-    zygote: Zygote | None
+    zygote: Zygote | None = None
+    serial: int = 0
 
 
 class Worker:
@@ -152,12 +166,19 @@ class Worker:
             self.zygotes[kind] = Zygote(self.config, kind)
         return self.zygotes[kind]
 
-    def begin(self, job: Job, *, alone: bool) -> Begun:
-        """Take a job on. One that is not alone, behind an unfinished one, is sent only if sending cannot block."""
+    def begin(self, job: Job, behind: Begun | None = None) -> Begun:
+        """Take a job on, `behind` one that is not finished yet.
+
+        It is sent ahead if it is sure to come second and if sending cannot block: a zygote at work reads nothing, and
+        could not get rid of its report while this thread waits.
+        """
         order = Order.of(job, self.config)
-        if not alone and len(order.message) > _SENT_AHEAD:
-            return Begun(order, None)
-        return Begun(order, self._sent(order, Kind()))
+        zygote = self.zygotes.get(Kind())
+        if behind is None or (
+            behind.zygote is not None and behind.zygote is zygote and len(order.packed) < _SENT_AHEAD
+        ):
+            return self._sent(order, Kind())
+        return Begun(order)
 
     def finish(self, begun: Begun) -> JobResult:
         """Its result. Jobs are finished in the order in which they were begun.
@@ -165,38 +186,45 @@ class Worker:
         One that lacks a module is run again where all are loaded. Repeated calls whose values may hang on hash order
         are also run under another hash seed.
         """
-        kind, order = Kind(), begun.order
+        result = self._judged(begun, Kind())
+        if result is None:
+            result = self._judged(Begun(begun.order), Kind(whole_library=True))
+        return result or JobResult(JobStatus.CRASHED, error="the child forged its report")
+
+    def _judged(self, begun: Begun, kind: Kind) -> JobResult | None:
+        """The result, or None where a module was missing that the whole library may have."""
         outcome = self._outcome(begun, kind)
         if outcome.library_missing:
-            kind = Kind(whole_library=True)
-            outcome = self._outcome(Begun(order, None), kind)
-        if order.job.repeats == 1 or not outcome.order_sensitive:
+            return None
+        job = begun.order.job
+        if job.repeats == 1 or not outcome.order_sensitive:
             return outcome.result
-        once = Order.of(replace(order.job, repeats=1), self.config)
-        second = self._outcome(Begun(once, None), replace(kind, hash_seed=1))
-        return _compare_runs(outcome.result, second.result)
+        once = Order.of(replace(job, repeats=1), self.config)
+        second = self._outcome(Begun(once), replace(kind, hash_seed=1))
+        return None if second.library_missing else _compare_runs(outcome.result, second.result)
 
-    def _sent(self, order: Order, kind: Kind) -> Zygote | None:
-        """The zygote that has been sent the order; None where it turned out to be dead."""
+    def _sent(self, order: Order, kind: Kind) -> Begun:
+        """The order sent to the zygote of that kind; not sent where that turned out to be dead."""
         zygote = self._zygote(kind)
         try:
-            zygote.send(order)
+            return Begun(order, zygote, zygote.send(order))
         except ZygoteDiedError:
             self._discard(kind, zygote)
-            return None
-        return zygote
+            return Begun(order)
 
     def _outcome(self, begun: Begun, kind: Kind) -> Outcome:
-        zygote = begun.zygote
         for _ in range(2):  # a zygote that dies is replaced, and the job gets one more try
-            zygote = zygote or self._sent(begun.order, kind)
-            if zygote is None:
+            if begun.zygote is None or begun.zygote is not self.zygotes.get(kind):
+                begun = self._sent(begun.order, kind)
+            if begun.zygote is None:
                 continue
             try:
-                return zygote.receive(begun.order)
+                return begun.zygote.receive(begun.order, begun.serial)
             except ZygoteDiedError:
-                self._discard(kind, zygote)
-                zygote = None
+                self._discard(kind, begun.zygote)
+            except BaseException:  # its report may still come, and would be taken for the next one's
+                self._discard(kind, begun.zygote)
+                raise
         return Outcome(JobResult(JobStatus.CRASHED, error="the sandbox's process died twice"))
 
     def _discard(self, kind: Kind, zygote: Zygote) -> None:
@@ -237,7 +265,7 @@ def _compare_runs(first: JobResult, second: JobResult) -> JobResult:
 
 def _read_report(report: bytes, order: Order) -> Outcome:
     job = order.job
-    timed_out, ending, seconds = REPORT.unpack_from(report)
+    _, timed_out, ending, seconds = REPORT.unpack_from(report)
     calls, final = _read_lines(report[REPORT.size :], job)
     if timed_out:
         return _stopped(JobStatus.TIMEOUT, calls, "the wall clock's limit", seconds)

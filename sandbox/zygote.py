@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from sandbox import child, guards, isolation, modules
 from sandbox.job import Wall
@@ -74,6 +75,7 @@ _WARM_UP_CALLS = ("[3, 1, 2]", "'ab'", "{'a': 1.5}, None", "[-1, (True, 'x')]")
 _WARM_UP_ROUNDS = 20  # the interpreter rewrites code that it has run some times, and then leaves it alone
 
 _SIGCHLD = (signal.SIGCHLD,)
+_ENDINGS = (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED)
 
 
 class _Zygote:
@@ -90,6 +92,7 @@ class _Zygote:
         self.wanted = walls
         self.granted = frozenset({Wall.POLICY, Wall.PROCESS}) & walls
         self.filter: Callable[[], None] | None = None
+        self.end_for_lack = partial(child.end_for_lack, self.channel)
         self.base = 0
         self.strays = False  # whether a child could leave a process behind, in a PID namespace where it can be found
 
@@ -174,7 +177,7 @@ class _Zygote:
         fork, clock, wait = os.fork, time.monotonic, os.waitpid
         start, nothing = child.LENGTH.size, bytes(child.LENGTH.size)
         while order := _read(socket):
-            timeout_s, cpu_s = ORDER.unpack_from(order)
+            serial, timeout_s, cpu_s = ORDER.unpack_from(order)
             memory[:start] = nothing  # forget what the child before left
             started = clock()
             pid = fork()
@@ -186,7 +189,7 @@ class _Zygote:
             status = wait(pid, 0)[1]
             if self.strays:
                 _end_strays()
-            _write(socket, REPORT.pack(timed_out, status, clock() - started) + self.channel.read())
+            _write(socket, REPORT.pack(serial, timed_out, status, clock() - started) + self.channel.read())
 
     def _be_child(self, body: bytes, cpu_s: int) -> None:
         try:
@@ -195,6 +198,7 @@ class _Zygote:
                 isolation.limit_child(cpu_s)
             if self.filter is not None:
                 self.filter()
+            modules.missing.then = self.end_for_lack
             child.run_job(body, self.channel, self.limits)
         finally:
             os._exit(0)
@@ -215,8 +219,8 @@ def _ended(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     if hasattr(signal, "sigtimedwait"):
         while (told := signal.sigtimedwait(_SIGCHLD, seconds)) is not None:
-            # One signal may stand for two children: a stray's and ours.
-            if told.si_pid == pid or _is_zombie(pid):
+            # One signal may stand for two children, a stray's and ours, or say that ours was stopped.
+            if (told.si_pid == pid and told.si_code in _ENDINGS) or _is_zombie(pid):
                 return True
             seconds = max(deadline - time.monotonic(), 0.0)
         return _is_zombie(pid)

@@ -28,6 +28,30 @@ PROGRAMS = {
         "'2026-11-24'",
         "11",
     ),
+    "what the library imports itself, called by the library": (
+        "from collections import Counter\nfrom datetime import datetime\nfrom itertools import repeat\n"
+        "def f(x):\n    try:\n        return len(Counter(map(datetime.strptime, x, repeat('%Y'))))\n"
+        "    except Exception:\n        return -1",
+        "['2020']",
+        "1",
+    ),
+    "where it would be tried for ever": (
+        "def f(x):\n    while True:\n        try:\n            return x.encode('cp1252')\n        except LookupError:\n"
+        "            pass",
+        "'a'",
+        "b'a'",
+    ),
+    "where its lack would take all memory": (
+        "def f(x):\n    try: return x.encode('iso8859-3')\n    except LookupError: return bytearray(10**10)",
+        "'a'",
+        "b'a'",
+    ),
+    "in one order of a set": (
+        "def f(x):\n    for name in {'utf-8', 'cp1255'}:\n        return x.encode(name)",
+        "'a'",
+        "b'a'",
+    ),
+    "an encoding for errors": ("def f(x):\n    return x.encode('unicode_escape')", "'\\n'", r"b'\\n'"),
     "beside a refusal at run time": ("import statistics\ndef f(x):\n    return statistics.mean(x)", "[1, 2, 6]", "3"),
 }
 

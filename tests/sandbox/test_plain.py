@@ -258,6 +258,7 @@ DEEP = {
     "elif": lambda n: "if x: y\n" + "elif x: y\n" * n,
     "over lines": lambda n: "x = (\n" + "\n".join("-" * n) + "1)",
     "behind a bracket in a string": lambda n: "x = (')' +\n" + "(\n" * n + "1" + ")\n" * n + "+ '(')",
+    "behind a comment that a carriage return ends": lambda n: "#\ry = (\n" + "-\n" * n + "1\n#\r)\n",
     "blocks": lambda n: "\n".join(" " * i + "if x:" for i in range(n)) + "\n" + " " * n + "x",
     "handlers": lambda n: (
         "\n".join(" " * i + "try: x\n" + " " * i + "except:" for i in range(n)) + "\n" + " " * n + "x"

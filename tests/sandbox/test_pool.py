@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,9 +40,55 @@ def test_many_threads_share_one_sandbox(sandbox: Sandbox) -> None:
 def test_a_zygote_that_dies_is_replaced() -> None:
     with Sandbox(SandboxConfig(workers=1)) as sandbox:
         assert sandbox.evaluate(DOUBLE, ["1"]).status is JobStatus.OK
-        for child in _children():
-            os.kill(child, signal.SIGKILL)
+        _kill_children()
         assert sandbox.evaluate(DOUBLE, ["1"]).calls[0].value == "2"
+
+
+ECHO = "def f(x):\n    for _ in range(20000): pass\n    return x"
+PADDING = "\n# " + 70_000 * "x"  # more than is sent to a zygote at work
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_job_gets_its_own_result_whatever_its_size(workers: int) -> None:
+    with Sandbox(SandboxConfig(workers=workers)) as sandbox:
+        jobs = [Job(ECHO + PADDING * (i % 3 == 1), (f"{i}",)) for i in range(40)]
+        assert [result.calls[0].value for result in sandbox.map(jobs)] == [str(i) for i in range(40)]
+
+
+def test_a_large_job_between_others_with_large_results_does_not_block() -> None:
+    with Sandbox(SandboxConfig(workers=1)) as sandbox:
+        jobs = [Job(ECHO, ("1",)), Job(ECHO + PADDING * 3, ("2",)), Job(DOUBLE, ("'C' * 400_000",)), Job(ECHO, ("4",))]
+        values = [result.calls[0].value for result in sandbox.map(jobs)]
+        assert values == ["1", "2", repr("C" * 800_000), "4"]
+
+
+@pytest.mark.parametrize("moment", ["idle", "at work"])
+def test_when_a_zygote_dies_the_jobs_behind_it_get_their_own_results(moment: str) -> None:
+    slow = "import math\ndef f(x):\n    for _ in range(10**7): pass\n    return x"
+    with Sandbox(SandboxConfig(workers=1)) as sandbox:
+        sandbox.evaluate(DOUBLE, ["1"])
+        if moment == "idle":
+            _kill_children()
+        futures = [sandbox.submit(Job(slow if i == 0 else ECHO, (f"{i}",))) for i in range(6)]
+        if moment == "at work":
+            time.sleep(0.1)
+            _kill_children()
+        started = time.monotonic()
+        assert [future.result().calls[0].value for future in futures] == [str(i) for i in range(6)]
+        assert time.monotonic() - started < sandbox.config.timeout_s  # none waited for the dead
+
+
+def test_closing_while_jobs_are_taken_ends() -> None:
+    for _ in range(5):
+        sandbox = Sandbox(SandboxConfig(workers=2)).__enter__()
+        futures = [sandbox.submit(Job(DOUBLE, ("1",))) for _ in range(100)]
+        sandbox.close()
+        assert all(future.done() for future in futures)
+
+
+def _kill_children() -> None:
+    for child in _children():
+        os.kill(child, signal.SIGKILL)
 
 
 def test_no_process_is_left_when_the_sandbox_closes() -> None:
@@ -174,6 +221,11 @@ def test_reproduces(sandbox: Sandbox) -> None:
         ("def f(x):\n    return [c for c in frozenset('abcdefgh')]", False),
         ("def f(x):\n    return list({c: 1 for c in 'abcdef'}.keys() & 'fedcba')", False),
         ("def f(x):\n    return hash('abc')", False),
+        ("def f(x):\n    return x.__hash__()", False),
+        ("def f(x):\n    return list(eval(\"{'a', 'b', 'c', 'd', 'e'}\"))", False),
+        ("import ast\ndef f(x):\n    return list(ast.literal_eval(\"{'a', 'b', 'c', 'd', 'e'}\"))", False),
+        ("def f(x):\n    k = dict.fromkeys('abcdef').keys()\n    return list(k & list('fedcba'))", False),
+        ("def f(x):\n    k = dict.fromkeys('abcdef').keys()\n    k -= {1}\n    return list(k)", False),
         ("def f(x):\n    return id(x)", False),
         ("def f(x):\n    return str(object())", False),
         ("class A: pass\ndef f(x):\n    return f'{A()}'", False),
@@ -194,6 +246,15 @@ def test_each_call_gets_fresh_arguments_and_a_fresh_program(sandbox: Sandbox) ->
     assert [call.value for call in result.calls] == ["[[1, 0], [1], [1]]"] * 2
 
 
+def test_no_call_sees_what_another_left_in_the_library(sandbox: Sandbox) -> None:
+    program = "import keyword\ndef f(x):\n    keyword.kwlist.append(x)\n    return len(keyword.kwlist)"
+    first, second = sandbox.evaluate(program, ["'a'", "'b'"]).calls
+    assert first.value == second.value is not None
+    for write in ("dedent.n = x", "dedent.__dict__['n'] = x", "setattr(dedent, 'n', x)"):
+        result = sandbox.evaluate(f"from textwrap import dedent\ndef f(x):\n    {write}\n    return 1", ["1"])
+        assert (result.calls[0].error or "").startswith("PolicyError"), write
+
+
 def test_a_body_that_raises_is_the_job_s_error(sandbox: Sandbox) -> None:
     result = sandbox.evaluate("x = 1 / 0\ndef f(): return 1", [""])
     assert (result.status, result.error) == (JobStatus.ERROR, "ZeroDivisionError: division by zero")
@@ -210,3 +271,6 @@ def test_jobs_are_checked_when_made() -> None:
         Job(DOUBLE, ("1",), ("1", "2"))
     with pytest.raises(ValueError, match="repeats"):
         Job(DOUBLE, ("1",), repeats=0)
+    for timeout_s in (0, -1, 3e6, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="timeout_s"):
+            Job(DOUBLE, ("1",), timeout_s=timeout_s)
