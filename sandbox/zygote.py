@@ -72,7 +72,6 @@ def f(xs: List[int], *rest, seen: Optional[Dict[str, int]] = None):
 """,
 )
 _WARM_UP_CALLS = ("[3, 1, 2]", "'ab'", "{'a': 1.5}, None", "[-1, (True, 'x')]")
-_WARM_UP_ROUNDS = 20  # the interpreter rewrites code that it has run some times, and then leaves it alone
 
 _SIGCHLD = (signal.SIGCHLD,)
 _ENDINGS = (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED)
@@ -155,7 +154,7 @@ class _Zygote:
     def warm(self) -> None:
         """Run jobs here, so that what the first uses of anything cost is paid once."""
         limits = child.Limits(1 << 16, self.limits.nesting, policy=True)
-        for program in _WARM_UP * _WARM_UP_ROUNDS:
+        for program in _WARM_UP:
             child.run_job(pack_job(program, _WARM_UP_CALLS, ("1",) * len(_WARM_UP_CALLS), 2), self.channel, limits)
             self.channel.used = 0
         self.base = isolation.address_space()
