@@ -4,8 +4,8 @@ A copy has no underscore names and no foreign modules, so `collections._sys` or 
 library function would look up attributes by strings, create classes from strings or evaluate strings, a checked one
 stands in its place (sandbox/library.py).
 
-A process loads the common modules alone or all of them. Every fork pays for what its parent has loaded, and one program
-in a hundred needs more than the common ones: it ends as soon as that shows (`on_missing`) and is run again where
+A process loads the common modules alone or all of them. Every fork pays for what its parent has loaded, and few
+programs need more than the common ones: such a one ends as soon as that shows (`missing`) and is run again where
 everything is there.
 """
 
