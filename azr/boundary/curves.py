@@ -90,9 +90,7 @@ def pass_at_ks(n: Ints, right: Ints, ks: Ints) -> Floats:
     return values
 
 
-def resample(
-    sides: Sequence[Floats], ks: Sequence[Ints], resamples: int = RESAMPLES, seed: int = 0
-) -> list[Resampled]:
+def resample(sides: Sequence[Floats], ks: Sequence[Ints], resamples: int = RESAMPLES, seed: int = 0) -> list[Resampled]:
     """Every side's pass@k [problems, K of the side] over resamples of the problems, the same ones for all sides."""
     together = np.concatenate(sides, axis=1)
     problems = len(together)
@@ -105,9 +103,7 @@ def resample(
         parts.append(drawn.astype(np.float64) @ together / problems)
     splits = np.cumsum([side.shape[1] for side in sides])[:-1]
     by_side = np.split(np.concatenate(parts), splits, axis=1)
-    return [
-        Resampled(k, side.mean(axis=0), means) for k, side, means in zip(ks, sides, by_side, strict=True)
-    ]
+    return [Resampled(k, side.mean(axis=0), means) for k, side, means in zip(ks, sides, by_side, strict=True)]
 
 
 def band(side: Resampled) -> Curve:
@@ -163,7 +159,11 @@ def _differences(first: Resampled, second: Resampled) -> tuple[Ints, Floats, Flo
     count = min(len(first.ks), len(second.ks))
     if not np.array_equal(first.ks[:count], second.ks[:count]):
         raise ValueError("the two sides have figures at different k")
-    return first.ks[:count], second.value[:count] - first.value[:count], second.means[:, :count] - first.means[:, :count]
+    return (
+        first.ks[:count],
+        second.value[:count] - first.value[:count],
+        second.means[:, :count] - first.means[:, :count],
+    )
 
 
 def _first_k(ks: Ints, holds: NDArray[np.bool_]) -> Floats:

@@ -71,9 +71,7 @@ def read_side(
     if not counting.tallies:
         reason = f"; line {problems[0].line}: {problems[0].reason}" if problems else ""
         raise UserError(f"{file}: there is no line that can be used{reason}")
-    return Side(
-        label, file, counting.tallies, counting.exact, counting.has_texts, bad_lines, tuple(problems)
-    )
+    return Side(label, file, counting.tallies, counting.exact, counting.has_texts, bad_lines, tuple(problems))
 
 
 @dataclass(slots=True)

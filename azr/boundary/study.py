@@ -1,0 +1,315 @@
+"""The study: sides counted, problems aligned, and everything that the page and the programs are told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from azr.boundary.accuracy import BINS, Moves, histogram, moves
+from azr.boundary.curves import (
+    CONFIDENCE,
+    RESAMPLES,
+    Crossing,
+    Curve,
+    Ints,
+    Resampled,
+    band,
+    crossing,
+    difference,
+    k_grid,
+    pass_at_ks,
+    resample,
+)
+from azr.boundary.gap import Gap, definition, sampling_gap
+from azr.boundary.guessing import Marks, RareProblem, Reading, rare_problems, reading, without_lucky
+from azr.boundary.solved import Overlap, overlap
+from azr.boundary.tally import Side
+from azr.errors import UserError
+
+FEW_PROBLEMS = 20
+COVERS = (
+    f"{CONFIDENCE:.0%} percentile intervals of one bootstrap over the problems ({RESAMPLES:,} resamples, the same "
+    "problems drawn for every side). They cover what other problems of this kind, and other samples of the same models "
+    "on them, could have given. They do not cover another training run, prompt or temperature, nor wrong verdicts; and "
+    "a band holds at each k by itself, not for a whole curve at once."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SideFigures:
+    """One side over the common problems, [problems] each: samples, right ones, and its curves where these are known.
+
+    `read_curve` counts the answers that were marked as lucky as wrong; `reading` says how far the marking is.
+    """
+
+    side: Side
+    n: Ints
+    right: Ints
+    curve: Curve | None
+    histogram: tuple[int, ...] | None
+    reading: Reading | None
+    read_curve: Curve | None
+
+    @property
+    def solved(self) -> int:
+        """The problems that the side solves."""
+        return int((self.right > 0).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A side against the first. Without exact counts only the overlap is known."""
+
+    first: str
+    second: str
+    overlap: Overlap
+    difference: Curve | None
+    crossing: Crossing | None
+    moves: Moves | None
+    gap: Gap | None
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """All of it. `left_out` are the problems that some side lacks, or has too few samples of (`least` are wanted)."""
+
+    ids: tuple[str, ...]
+    left_out: tuple[str, ...]
+    sides: tuple[SideFigures, ...]
+    pairs: tuple[Pair, ...]
+    rare_below: float
+    rare: tuple[RareProblem, ...]
+    marks: Marks
+    notes: tuple[str, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Whether counts are known, not only what is solved."""
+        return all(figures.side.exact for figures in self.sides)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data: everything that was found. Shares lie in 0…1, ΔSE is in points."""
+        return {
+            "problems": len(self.ids),
+            "left_out": list(self.left_out),
+            "notes": list(self.notes),
+            "intervals": COVERS,
+            "sides": [_side_json(figures) for figures in self.sides],
+            "pairs": [_pair_json(pair) for pair in self.pairs],
+            "accuracy_bins": list(BINS),
+            "guessing": self._guessing_json(),
+            "per_problem": {
+                task_id: {f.side.label: [int(f.n[i]), int(f.right[i])] for f in self.sides}
+                for i, task_id in enumerate(self.ids)
+            },
+        }
+
+    def _guessing_json(self) -> dict[str, Any]:
+        return {
+            "below": self.rare_below,
+            "problems": [
+                {
+                    "task_id": problem.task_id,
+                    "counts": {label: list(counts) for label, counts in problem.counts.items()},
+                    "answers": [
+                        {
+                            "answer": answer.digest,
+                            "times": dict(answer.times),
+                            "mark": self.marks.get((problem.task_id, answer.digest)),
+                            "text": answer.text,
+                        }
+                        for answer in problem.answers
+                    ],
+                }
+                for problem in self.rare
+            ],
+        }
+
+
+def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Marks) -> Study:
+    """Compares every side with the first, over the problems that all have (with `least` samples, where it is given).
+
+    Raises UserError where no problem is left.
+    """
+    ids, left_out = _common(sides, least)
+    counts = [_counts(side, ids, least) for side in sides]
+    exact = all(side.exact for side in sides)
+    rare = rare_problems(sides, ids, rare_below) if exact else []
+    resampled: Sequence[Resampled | None] = [None] * len(sides)
+    reread: Sequence[Resampled | None] = [None] * len(sides)
+    if exact:
+        resampled = _resampled(counts, least)
+        if marks and rare:
+            rights = [
+                without_lucky(ids, right, rare, s.label, marks) for s, (_, right) in zip(sides, counts, strict=True)
+            ]
+            reread = _resampled([(n, right) for (n, _), right in zip(counts, rights, strict=True)], least)
+    figures = tuple(
+        SideFigures(
+            side,
+            n,
+            right,
+            curve=band(sampled) if sampled else None,
+            histogram=histogram(n, right) if sampled else None,
+            reading=reading(rare, side.label, marks) if sampled and side.has_texts else None,
+            read_curve=band(again) if again else None,
+        )
+        for side, (n, right), sampled, again in zip(sides, counts, resampled, reread, strict=True)
+    )
+    pairs = tuple(_pair(ids, figures[0], figures[i], resampled[0], resampled[i]) for i in range(1, len(sides)))
+    notes = _notes(figures, left_out, least, rare_below, rare, marks)
+    return Study(ids, left_out, figures, pairs, rare_below, tuple(rare), marks, notes)
+
+
+def _common(sides: Sequence[Side], least: int | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The problems that count, and the others, in the order of the files."""
+    everything = dict.fromkeys(task_id for side in sides for task_id in side.tallies)
+    ids, left_out = [], []
+    for task_id in everything:
+        enough = all(task_id in s.tallies and s.tallies[task_id].n >= max(1, least or 1) for s in sides)
+        (ids if enough else left_out).append(task_id)
+    if not ids:
+        wanted = f" with {least} samples or more on every side" if least else ""
+        raise UserError(f"{' and '.join(side.label for side in sides)} have no problem in common{wanted}")
+    return tuple(ids), tuple(left_out)
+
+
+def _counts(side: Side, ids: Sequence[str], least: int | None) -> tuple[Ints, Ints]:
+    tallies = [side.tallies[task_id] for task_id in ids]
+    n = np.array([tally.n for tally in tallies], dtype=np.int64)
+    return n, np.array([tally.right for tally in tallies], dtype=np.int64)
+
+
+def _resampled(counts: Sequence[tuple[Ints, Ints]], least: int | None) -> list[Resampled]:
+    ends = [min(int(n.min()), least or int(n.min())) for n, _ in counts]
+    grid = k_grid(ends)
+    ks = [grid[grid <= end] for end in ends]
+    return resample([pass_at_ks(n, right, k) for (n, right), k in zip(counts, ks, strict=True)], ks)
+
+
+def _pair(
+    ids: Sequence[str], first: SideFigures, second: SideFigures, one: Resampled | None, other: Resampled | None
+) -> Pair:
+    known = one is not None and other is not None
+    return Pair(
+        first.side.label,
+        second.side.label,
+        overlap(ids, list(first.right > 0), list(second.right > 0)),
+        difference(one, other) if known else None,
+        crossing(one, other) if known else None,
+        moves((first.n, first.right), (second.n, second.right)) if known else None,
+        sampling_gap(one, other) if known else None,
+    )
+
+
+def _notes(
+    sides: Sequence[SideFigures],
+    left_out: Sequence[str],
+    least: int | None,
+    rare_below: float,
+    rare: Sequence[RareProblem],
+    marks: Marks,
+) -> tuple[str, ...]:
+    """What a reader must know before believing a number."""
+    notes = []
+    problems = len(sides[0].n)
+    if problems < FEW_PROBLEMS:
+        notes.append(f"Only {problems} problems: intervals of a bootstrap over so few are too narrow.")
+    if left_out:
+        why = f"some side has fewer than {least} samples of them" if least else "some side has no sample of them"
+        notes.append(f"{len(left_out)} problems are left out, since {why}.")
+    for figures in sides:
+        label, n = figures.side.label, figures.n
+        if figures.side.bad_lines:
+            first = figures.side.line_problems[0]
+            notes.append(
+                f"{label}: {figures.side.bad_lines} lines could not be used, the first of them line {first.line} "
+                f"({first.reason})."
+            )
+        usual = int(np.median(n))
+        if figures.side.exact and n.min() < usual and not least:
+            few = int((n < usual).sum())
+            notes.append(
+                f"{label}: the curve ends at k = {n.min()}, because {few} problems have fewer than {usual} samples; "
+                f"--k {usual} leaves these out instead."
+            )
+    if len({int(n) for figures in sides for n in (figures.n.min(), figures.n.max())}) > 1 and all(
+        figures.side.exact for figures in sides
+    ):
+        notes.append("Problems have different numbers of samples: who has more of them also solves more by chance.")
+    if not all(figures.side.exact for figures in sides):
+        notes.append("Some side says only which problems it solves, so there are no curves, only the sets.")
+    stray = len(marks) - len({(p.task_id, a.digest) for p in rare for a in p.answers} & set(marks))
+    if stray:
+        notes.append(
+            f"{stray} marks are of answers that are not among those to be read (below {rare_below:.0%} right)."
+        )
+    return tuple(notes)
+
+
+def _side_json(figures: SideFigures) -> dict[str, Any]:
+    side = figures.side
+    found: dict[str, Any] = {
+        "label": side.label,
+        "file": str(side.file),
+        "samples": int(figures.n.sum()),
+        "fewest_samples": int(figures.n.min()),
+        "solved": figures.solved,
+        "bad_lines": side.bad_lines,
+        "line_problems": [{"line": p.line, "reason": p.reason} for p in side.line_problems],
+    }
+    if figures.curve:
+        found |= {"right": int(figures.right.sum()), "pass@k": _curve_json(figures.curve)}
+        found["accuracy"] = list(figures.histogram or ())
+    if figures.reading:
+        r = figures.reading
+        found["reading"] = {
+            "problems": r.problems, "reasoned": r.reasoned, "lucky": r.lucky, "open": r.open,
+            "answers": r.answers, "marked_answers": r.marked_answers,
+        }  # fmt: skip
+    if figures.read_curve:
+        found["pass@k_without_lucky"] = _curve_json(figures.read_curve)
+    return found
+
+
+def _pair_json(pair: Pair) -> dict[str, Any]:
+    sets = pair.overlap
+    found: dict[str, Any] = {
+        "first": pair.first,
+        "second": pair.second,
+        "solved": {
+            "first": sets.first,
+            "second": sets.second,
+            "both": list(sets.both),
+            "only_first": list(sets.only_first),
+            "only_second": list(sets.only_second),
+            "neither": list(sets.neither),
+            "share_of_second_that_first_solves": sets.share,
+        },
+    }
+    if pair.difference and pair.crossing and pair.moves and pair.gap:
+        c, m, g = pair.crossing, pair.moves, pair.gap
+        names = (pair.first, pair.second)
+        found["difference"] = {"is": "second − first", **_curve_json(pair.difference)}
+        found["crossing"] = {
+            "ahead_at_1": None if c.ahead is None else names[c.ahead],
+            "overtaken_by": None if c.ahead is None or c.k is None else names[1 - c.ahead],
+            "k": c.k, "interval": [c.low, c.high], "none_up_to": c.last if c.k is None else None, "last_k": c.last,
+            "share_of_resamples_that_cross": c.share, "changes_of_place": c.crossings,
+        }  # fmt: skip
+        found["moves"] = {"up": m.up, "same": m.same, "down": m.down}
+        found["delta_se"] = {
+            "definition": definition(pair.first, g.k), "k": g.k, "value": g.value, "interval": [g.low, g.high],
+            "base_pass_at_k": g.base, "trained_pass_at_1": g.trained,
+        }  # fmt: skip
+    return found
+
+
+def _curve_json(curve: Curve) -> Mapping[str, list[float]]:
+    return {
+        "k": curve.ks.tolist(),
+        "value": curve.value.tolist(),
+        "low": curve.low.tolist(),
+        "high": curve.high.tolist(),
+    }
