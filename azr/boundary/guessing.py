@@ -96,7 +96,7 @@ def read_marks(path: Path) -> dict[tuple[str, str], Mark]:
 
 
 def rare_problems(sides: Sequence[Side], ids: Sequence[str], below: float) -> list[RareProblem]:
-    """The problems that a side solves in less than this share of its samples, those with the fewest right answers first.
+    """The problems that a side solves in less than this share of its samples, fewest right answers first.
 
     Reads these answers back from the sides' files. Texts are kept of the first problems, as many as a page can hold.
     Raises UserError where a file has changed meanwhile.
@@ -173,9 +173,9 @@ def _right_answers(side: Side, task_ids: Iterable[str]) -> Iterator[tuple[str, s
     owner: dict[int, str] = {}
     for task_id in task_ids:
         places = side.tallies[task_id].places
-        for line, index in zip(places[::2], places[1::2], strict=True):
-            wanted.setdefault(line, []).append(index)
-            owner[line] = task_id
+        for number, index in zip(places[::2], places[1::2], strict=True):
+            wanted.setdefault(number, []).append(index)
+            owner[number] = task_id
     last = max(wanted, default=0)
     for number, line in numbered_lines(side.file) if wanted else ():
         if number in wanted:

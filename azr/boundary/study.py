@@ -1,12 +1,11 @@
 """The study: sides counted, problems aligned, and everything that the page and the programs are told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from azr.boundary.accuracy import BINS, Moves, histogram, moves
+from azr.boundary.accuracy import Moves, histogram, moves
 from azr.boundary.curves import (
     CONFIDENCE,
     RESAMPLES,
@@ -21,7 +20,7 @@ from azr.boundary.curves import (
     pass_at_ks,
     resample,
 )
-from azr.boundary.gap import Gap, definition, sampling_gap
+from azr.boundary.gap import Gap, sampling_gap
 from azr.boundary.guessing import Marks, RareProblem, Reading, rare_problems, reading, without_lucky
 from azr.boundary.solved import Overlap, overlap
 from azr.boundary.tally import Side
@@ -58,16 +57,23 @@ class SideFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class Contrast:
+    """What only counts can tell of two sides: the difference of their curves (second − first), and what follows."""
+
+    difference: Curve
+    crossing: Crossing
+    moves: Moves
+    gap: Gap
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """A side against the first. Without exact counts only the overlap is known."""
+    """A side against the first. `contrast` is None where only the solved problems are known."""
 
     first: str
     second: str
     overlap: Overlap
-    difference: Curve | None
-    crossing: Crossing | None
-    moves: Moves | None
-    gap: Gap | None
+    contrast: Contrast | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,44 +94,6 @@ class Study:
         """Whether counts are known, not only what is solved."""
         return all(figures.side.exact for figures in self.sides)
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain data: everything that was found. Shares lie in 0…1, ΔSE is in points."""
-        return {
-            "problems": len(self.ids),
-            "left_out": list(self.left_out),
-            "notes": list(self.notes),
-            "intervals": COVERS,
-            "sides": [_side_json(figures) for figures in self.sides],
-            "pairs": [_pair_json(pair) for pair in self.pairs],
-            "accuracy_bins": list(BINS),
-            "guessing": self._guessing_json(),
-            "per_problem": {
-                task_id: {f.side.label: [int(f.n[i]), int(f.right[i])] for f in self.sides}
-                for i, task_id in enumerate(self.ids)
-            },
-        }
-
-    def _guessing_json(self) -> dict[str, Any]:
-        return {
-            "below": self.rare_below,
-            "problems": [
-                {
-                    "task_id": problem.task_id,
-                    "counts": {label: list(counts) for label, counts in problem.counts.items()},
-                    "answers": [
-                        {
-                            "answer": answer.digest,
-                            "times": dict(answer.times),
-                            "mark": self.marks.get((problem.task_id, answer.digest)),
-                            "text": answer.text,
-                        }
-                        for answer in problem.answers
-                    ],
-                }
-                for problem in self.rare
-            ],
-        }
-
 
 def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Marks) -> Study:
     """Compares every side with the first, over the problems that all have (with `least` samples, where it is given).
@@ -133,7 +101,7 @@ def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Ma
     Raises UserError where no problem is left.
     """
     ids, left_out = _common(sides, least)
-    counts = [_counts(side, ids, least) for side in sides]
+    counts = [_counts(side, ids) for side in sides]
     exact = all(side.exact for side in sides)
     rare = rare_problems(sides, ids, rare_below) if exact else []
     resampled: Sequence[Resampled | None] = [None] * len(sides)
@@ -157,7 +125,16 @@ def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Ma
         )
         for side, (n, right), sampled, again in zip(sides, counts, resampled, reread, strict=True)
     )
-    pairs = tuple(_pair(ids, figures[0], figures[i], resampled[0], resampled[i]) for i in range(1, len(sides)))
+    first = figures[0]
+    pairs = tuple(
+        Pair(
+            first.side.label,
+            second.side.label,
+            overlap(ids, list(first.right > 0), list(second.right > 0)),
+            _contrast(first, second, resampled[0], sampled),
+        )
+        for second, sampled in zip(figures[1:], resampled[1:], strict=True)
+    )
     notes = _notes(figures, left_out, least, rare_below, rare, marks)
     return Study(ids, left_out, figures, pairs, rare_below, tuple(rare), marks, notes)
 
@@ -165,7 +142,8 @@ def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Ma
 def _common(sides: Sequence[Side], least: int | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The problems that count, and the others, in the order of the files."""
     everything = dict.fromkeys(task_id for side in sides for task_id in side.tallies)
-    ids, left_out = [], []
+    ids: list[str] = []
+    left_out: list[str] = []
     for task_id in everything:
         enough = all(task_id in s.tallies and s.tallies[task_id].n >= max(1, least or 1) for s in sides)
         (ids if enough else left_out).append(task_id)
@@ -175,7 +153,7 @@ def _common(sides: Sequence[Side], least: int | None) -> tuple[tuple[str, ...], 
     return tuple(ids), tuple(left_out)
 
 
-def _counts(side: Side, ids: Sequence[str], least: int | None) -> tuple[Ints, Ints]:
+def _counts(side: Side, ids: Sequence[str]) -> tuple[Ints, Ints]:
     tallies = [side.tallies[task_id] for task_id in ids]
     n = np.array([tally.n for tally in tallies], dtype=np.int64)
     return n, np.array([tally.right for tally in tallies], dtype=np.int64)
@@ -188,18 +166,16 @@ def _resampled(counts: Sequence[tuple[Ints, Ints]], least: int | None) -> list[R
     return resample([pass_at_ks(n, right, k) for (n, right), k in zip(counts, ks, strict=True)], ks)
 
 
-def _pair(
-    ids: Sequence[str], first: SideFigures, second: SideFigures, one: Resampled | None, other: Resampled | None
-) -> Pair:
-    known = one is not None and other is not None
-    return Pair(
-        first.side.label,
-        second.side.label,
-        overlap(ids, list(first.right > 0), list(second.right > 0)),
-        difference(one, other) if known else None,
-        crossing(one, other) if known else None,
-        moves((first.n, first.right), (second.n, second.right)) if known else None,
-        sampling_gap(one, other) if known else None,
+def _contrast(
+    first: SideFigures, second: SideFigures, one: Resampled | None, other: Resampled | None
+) -> Contrast | None:
+    if one is None or other is None:
+        return None
+    return Contrast(
+        difference(one, other),
+        crossing(one, other),
+        moves((first.n, first.right), (second.n, second.right)),
+        sampling_gap(one, other),
     )
 
 
@@ -242,74 +218,5 @@ def _notes(
         notes.append("Some side says only which problems it solves, so there are no curves, only the sets.")
     stray = len(marks) - len({(p.task_id, a.digest) for p in rare for a in p.answers} & set(marks))
     if stray:
-        notes.append(
-            f"{stray} marks are of answers that are not among those to be read (below {rare_below:.0%} right)."
-        )
+        notes.append(f"{stray} marks are of answers that are not to be read here (below {rare_below:.0%} right).")
     return tuple(notes)
-
-
-def _side_json(figures: SideFigures) -> dict[str, Any]:
-    side = figures.side
-    found: dict[str, Any] = {
-        "label": side.label,
-        "file": str(side.file),
-        "samples": int(figures.n.sum()),
-        "fewest_samples": int(figures.n.min()),
-        "solved": figures.solved,
-        "bad_lines": side.bad_lines,
-        "line_problems": [{"line": p.line, "reason": p.reason} for p in side.line_problems],
-    }
-    if figures.curve:
-        found |= {"right": int(figures.right.sum()), "pass@k": _curve_json(figures.curve)}
-        found["accuracy"] = list(figures.histogram or ())
-    if figures.reading:
-        r = figures.reading
-        found["reading"] = {
-            "problems": r.problems, "reasoned": r.reasoned, "lucky": r.lucky, "open": r.open,
-            "answers": r.answers, "marked_answers": r.marked_answers,
-        }  # fmt: skip
-    if figures.read_curve:
-        found["pass@k_without_lucky"] = _curve_json(figures.read_curve)
-    return found
-
-
-def _pair_json(pair: Pair) -> dict[str, Any]:
-    sets = pair.overlap
-    found: dict[str, Any] = {
-        "first": pair.first,
-        "second": pair.second,
-        "solved": {
-            "first": sets.first,
-            "second": sets.second,
-            "both": list(sets.both),
-            "only_first": list(sets.only_first),
-            "only_second": list(sets.only_second),
-            "neither": list(sets.neither),
-            "share_of_second_that_first_solves": sets.share,
-        },
-    }
-    if pair.difference and pair.crossing and pair.moves and pair.gap:
-        c, m, g = pair.crossing, pair.moves, pair.gap
-        names = (pair.first, pair.second)
-        found["difference"] = {"is": "second − first", **_curve_json(pair.difference)}
-        found["crossing"] = {
-            "ahead_at_1": None if c.ahead is None else names[c.ahead],
-            "overtaken_by": None if c.ahead is None or c.k is None else names[1 - c.ahead],
-            "k": c.k, "interval": [c.low, c.high], "none_up_to": c.last if c.k is None else None, "last_k": c.last,
-            "share_of_resamples_that_cross": c.share, "changes_of_place": c.crossings,
-        }  # fmt: skip
-        found["moves"] = {"up": m.up, "same": m.same, "down": m.down}
-        found["delta_se"] = {
-            "definition": definition(pair.first, g.k), "k": g.k, "value": g.value, "interval": [g.low, g.high],
-            "base_pass_at_k": g.base, "trained_pass_at_1": g.trained,
-        }  # fmt: skip
-    return found
-
-
-def _curve_json(curve: Curve) -> Mapping[str, list[float]]:
-    return {
-        "k": curve.ks.tolist(),
-        "value": curve.value.tolist(),
-        "low": curve.low.tolist(),
-        "high": curve.high.tolist(),
-    }

@@ -54,7 +54,8 @@ def read_side(
     Raises UserError where the file can't be read, holds nothing of use, or lacks verdicts and there is no `judge`.
     """
     counting = _Counting(file, judge)
-    bad_lines, problems = 0, []
+    bad_lines = 0
+    problems: list[LineProblem] = []
     for number, line in numbered_lines(file):
         found = parse_line(line)
         if not isinstance(found, str) and known_ids is not None and found.task_id not in known_ids:
