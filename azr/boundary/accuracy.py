@@ -15,7 +15,8 @@ CELLS = 20  # a side of the square of moves: 5 % each
 class Moves:
     """How many problems have a larger, an equal or a smaller share of right answers with the second side.
 
-    `cells` counts problems by both shares, each rounded to the nearest of 0, 1/CELLS … 1: (first, second, problems).
+    `cells` counts problems by both shares, rounded to the nearest 1/CELLS: (first, second, problems). Only what is 0 or
+    1 stands there: shares between that would be rounded to an end stand half a cell before it.
     """
 
     up: int
@@ -40,9 +41,12 @@ def moves(first: tuple[Ints, Ints], second: tuple[Ints, Ints]) -> Moves:
     (n1, right1), (n2, right2) = first, second
     lead = right2 * n1 - right1 * n2
     pairs = Counter(zip(_cells(n1, right1), _cells(n2, right2), strict=True))
-    cells = tuple((a / CELLS, b / CELLS, count) for (a, b), count in sorted(pairs.items()))
+    cells = tuple((a, b, count) for (a, b), count in sorted(pairs.items()))
     return Moves(int((lead > 0).sum()), int((lead == 0).sum()), int((lead < 0).sum()), cells)
 
 
-def _cells(n: Ints, right: Ints) -> list[int]:
-    return [int(cell) for cell in (2 * CELLS * right + n) // (2 * n)]
+def _cells(n: Ints, right: Ints) -> list[float]:
+    rounded = (2 * CELLS * right + n) // (2 * n)
+    between = np.clip(rounded, 0.5, CELLS - 0.5)
+    cells = np.where(right == 0, 0, np.where(right == n, CELLS, between)) / CELLS
+    return [float(cell) for cell in cells]

@@ -20,7 +20,7 @@ from azr.boundary.plots import (
 )
 from azr.boundary.study import Contrast, Pair, Study
 from azr.boundary.terminal import doublings, value_and_interval
-from azr.boundary.words import crossing_in_words, percent, points, solved_in_words
+from azr.boundary.words import crossing_in_words, percent, points, short_percent, solved_in_words, whole_percent
 from azr.report.drawing import PALETTE
 
 
@@ -118,8 +118,8 @@ def _without_lucky(study: Study) -> Figure:
         caption="Dashed: right answers that a reader marked as lucky count as wrong.",
         label=f"pass@k as judged and without lucky answers: {_ends(lines)}.",
         shows="How much of a curve's right end rests on answers that a reader took for luck.",
-        hides=f"Only answers to problems solved in less than {study.rare_below:.0%} of the samples were up for "
-        "reading, and an answer that nobody marked counts as the judge has it. A mark is one reader's opinion.",
+        hides=f"Only answers to problems solved in less than {short_percent(study.rare_below)} of the samples were up "
+        "for reading, and one that nobody marked counts as the judge has it. A mark is one reader's opinion.",
         head=["k", *(name for name, _ in lines)],
         rows=_curve_rows(lines),
         csv=_curve_csv(lines),
@@ -146,7 +146,7 @@ def _solved(study: Study) -> Figure:
             [
                 pair.second,
                 *map(str, part_sizes(pair.overlap)),
-                "–" if pair.overlap.share is None else f"{pair.overlap.share:.0%}",
+                "–" if pair.overlap.share is None else whole_percent(pair.overlap.share),
             ]
             for pair in study.pairs
         ],
@@ -187,13 +187,14 @@ def _moves(pair: Pair, contrast: Contrast, study: Study) -> Figure:
         id=f"moves-{number}",
         title=f"How problems move from {pair.first} to {pair.second}",
         caption=f"Circles lie at the share of right samples of both, rounded to {100 // CELLS} %; their area says how "
-        "many problems lie there.",
+        f"many problems lie there. Shares above 0 that are nearer to it than to {100 // CELLS} % stand between the "
+        "two, and those next to 100 % likewise. The axes give low shares more room.",
         label=f"{says}.",
         shows=f"{says}. Above the dashed line problems got easier. On the left edge {pair.first} had no right sample: "
-        "what stands high there is new. What stands on the lower edge far to the right was lost.",
+        f"what stands above the corner is new. What stands on the lower edge beyond it was lost to {pair.second}.",
         hides="Shares are estimates: with few samples a problem strays from the line by chance alone.",
         head=[f"{pair.first} right", f"{pair.second} right", "problems"],
-        rows=[[f"{a:.0%}", f"{b:.0%}", str(count)] for a, b, count in moves.cells],
+        rows=[[f"{a:.3g}", f"{b:.3g}", str(count)] for a, b, count in moves.cells],
         csv=_csv([f"{pair.first} right", f"{pair.second} right", "problems"], moves.cells),
         spec=moves_plot(moves, pair.first, pair.second, side_colours(study)[pair.second]),
     )

@@ -14,7 +14,7 @@ from azr.boundary.figures import figures
 from azr.boundary.gap import definition
 from azr.boundary.guessing import Mark, RareProblem
 from azr.boundary.study import COVERS, SideFigures, Study
-from azr.boundary.words import crossing_interval, percent, points, study_in_words
+from azr.boundary.words import crossing_interval, percent, points, short_percent, study_in_words, whole_percent
 from azr.report.drawing import TEMPLATES, drawing_script, library
 
 _HERE = Path(__file__).parent
@@ -60,7 +60,7 @@ def render(study: Study, questions: Mapping[str, str]) -> str:
         crossings=_crossings(study),
         sets=_sets(study),
         gaps=_gaps(study),
-        rare_below=f"{study.rare_below:.0%}",
+        rare_below=short_percent(study.rare_below),
         readings=[(side.side.label, *astuple(side.reading)) for side in study.sides if side.reading],
         reading=[_problem_view(problem, study, questions) for problem in shown],
         not_shown=len(study.rare) - len(shown),
@@ -96,7 +96,7 @@ def _crossings(study: Study) -> list[list[str]]:
             names = (pair.first, pair.second)
             at = f"none up to {c.last}" if c.k is None else f"k = {c.k}, by {names[1 - (c.ahead or 0)]}"
             ends = [points(d.value[i], d.low[i], d.high[i]) for i in (0, -1)]
-            rows.append([pair.second, ends[0], at, crossing_interval(c), f"{c.share:.0%}", ends[1], str(c.last)])
+            rows.append([pair.second, ends[0], at, crossing_interval(c), whole_percent(c.share), ends[1], str(c.last)])
     return rows
 
 

@@ -124,18 +124,20 @@ def accuracy_plot(histograms: Mapping[str, Sequence[int]], colours: Mapping[str,
 
 
 def moves_plot(moves: Moves, first: str, second: str, colour: str) -> Spec:
-    """Circles by both sides' share of right samples; on the dashed line nothing moved."""
+    """Circles by both sides' share of right samples; on the dashed line nothing moved. Low shares get more room."""
     rows = [{"first": a, "second": b, "problems": count} for a, b, count in moves.cells]
+    ticks = alt.Axis(format=".0%", values=[0, 0.05, 0.2, 0.4, 0.6, 0.8, 1])
+    stretched = alt.Scale(type="sqrt", domain=[0, 1])
     circles = (
         alt.Chart(DATA)
         .mark_circle(opacity=0.7, color=colour)
         .encode(
-            alt.X("first:Q", title=first, axis=_SHARES, scale=alt.Scale(domain=[0, 1])),
-            alt.Y("second:Q", title=second, axis=_SHARES, scale=alt.Scale(domain=[0, 1])),
+            alt.X("first:Q", title=first, axis=ticks, scale=stretched),
+            alt.Y("second:Q", title=second, axis=ticks, scale=stretched),
             alt.Size("problems:Q", legend=None, scale=alt.Scale(range=[18, 500])),
             tooltip=[
-                alt.Tooltip("first:Q", title=first, format=".0%"),
-                alt.Tooltip("second:Q", title=second, format=".0%"),
+                alt.Tooltip("first:Q", title=first, format=".1%"),
+                alt.Tooltip("second:Q", title=second, format=".1%"),
                 "problems:Q",
             ],
         )
@@ -151,7 +153,9 @@ def moves_plot(moves: Moves, first: str, second: str, colour: str) -> Spec:
 def _k_axis(last: int) -> alt.X:
     ticks = [2**i for i in range(last.bit_length())]
     scale = alt.Scale(type="log", base=2, domain=[1, max(last, 2)], nice=False)
-    return alt.X("k:Q", title="k", scale=scale, axis=alt.Axis(values=ticks, format="d", labelOverlap="greedy"))
+    return alt.X(
+        "k:Q", title="k", scale=scale, axis=alt.Axis(values=ticks, format="d", labelOverlap="greedy", labelSeparation=8)
+    )
 
 
 def _colour(colours: Mapping[str, str], legend: alt.Legend) -> alt.Color:

@@ -28,8 +28,8 @@ from azr.errors import UserError
 
 FEW_PROBLEMS = 20
 COVERS = (
-    f"{CONFIDENCE:.0%} percentile intervals of one bootstrap over the problems ({RESAMPLES:,} resamples, the same "
-    "problems drawn for every side). They cover what other problems of this kind, and other samples of the same models "
+    f"{100 * CONFIDENCE:g} % percentile intervals of one bootstrap over the problems ({RESAMPLES:,} resamples, the "
+    "same problems drawn for every side). They cover what other problems of this kind, and other samples of the same models "
     "on them, could have given. They do not cover another training run, prompt or temperature, nor wrong verdicts; and "
     "a band holds at each k by itself, not for a whole curve at once."
 )
@@ -218,5 +218,5 @@ def _notes(
         notes.append("Some side says only which problems it solves, so there are no curves, only the sets.")
     stray = len(marks) - len({(p.task_id, a.digest) for p in rare for a in p.answers} & set(marks))
     if stray:
-        notes.append(f"{stray} marks are of answers that are not to be read here (below {rare_below:.0%} right).")
+        notes.append(f"{stray} marks are of answers that are not to be read here (below {100 * rare_below:g} % right).")
     return tuple(notes)

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from azr.boundary.curves import Curve, Ints
 from azr.boundary.gap import PublishedGap, definition
-from azr.boundary.study import COVERS, Study
+from azr.boundary.study import COVERS, Pair, Study
 from azr.boundary.words import study_in_words
 
 SHOWN_IDS = 40
@@ -22,15 +22,17 @@ def value_and_interval(curve: Curve, column: int, sign: str = "") -> str:
     """A figure and its interval in per cent, or a dash where the curve has ended."""
     if column >= len(curve.ks):
         return "–"
-    value, low, high = (100 * float(part[column]) for part in (curve.value, curve.low, curve.high))
-    return f"{value:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
+    value, low, high = (f"{100 * part[column]:{sign}.1f}" for part in (curve.value, curve.low, curve.high))
+    return f"{value} [{low}, {high}]".replace("-", "−")
 
 
 def print_study(study: Study, console: Console) -> None:
     """pass@k at the powers of two, who solves what, ΔSE, and all of it in words."""
-    if study.exact:
-        console.print(_pass_table(study))
+    curves = {side.side.label: side.curve for side in study.sides}
     for pair, said in zip(study.pairs, study_in_words(study), strict=True):
+        first, second = curves[pair.first], curves[pair.second]
+        if pair.contrast and first and second:
+            console.print(_pass_table(first, second, pair, pair.contrast.difference))
         console.print(said, soft_wrap=True, markup=False)
         sets = pair.overlap
         for label, ids in ((pair.first, sets.only_first), (pair.second, sets.only_second)):
@@ -65,21 +67,16 @@ def print_published(gaps: Sequence[PublishedGap], console: Console) -> None:
         console.print(definition(base, k) + ".", soft_wrap=True, markup=False)
 
 
-def _pass_table(study: Study) -> Table:
+def _pass_table(first: Curve, second: Curve, pair: Pair, between: Curve) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("pass@k, per cent")
-    curves = [figures.curve for figures in study.sides if figures.curve]
-    longest = max((curve.ks for curve in curves), key=len)
-    columns = doublings(longest)
-    for figures in study.sides:
-        table.add_column(figures.side.label, justify="right")
-    for pair in study.pairs:
-        table.add_column(f"{pair.second} − {pair.first}", justify="right")
-    for column in columns:
-        differences = [pair.contrast.difference for pair in study.pairs if pair.contrast]
+    for head in ("pass@k, per cent", pair.first, pair.second, f"{pair.second} − {pair.first}"):
+        table.add_column(head, justify="left" if head.startswith("pass@") else "right")
+    longest = max((first, second), key=lambda curve: len(curve.ks)).ks
+    for column in doublings(longest):
         table.add_row(
             f"k = {longest[column]}",
-            *(value_and_interval(curve, column) for curve in curves),
-            *(value_and_interval(curve, column, sign="+") for curve in differences),
+            value_and_interval(first, column),
+            value_and_interval(second, column),
+            value_and_interval(between, column, sign="+"),
         )
     return table

@@ -9,9 +9,26 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def whole_percent(share: float) -> str:
+    """A share in whole per cent; 99.7 % is not all, and 0.3 % not none."""
+    if 0 < share < 1 and not 0.005 <= share < 0.995:
+        return "under 1 %" if share < 0.5 else "over 99 %"
+    return f"{100 * share:.0f} %"
+
+
+def short_percent(share: float) -> str:
+    """A share that a person chose, with no more digits than they gave."""
+    return f"{100 * share:g} %"
+
+
 def points(value: float, low: float, high: float) -> str:
     """A difference of shares in points, with its interval."""
-    return f"{100 * value:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{signed(value)} points [{signed(low)}, {signed(high)}]"
+
+
+def signed(share: float) -> str:
+    """A difference of shares in points, with its sign."""
+    return f"{100 * share:+.1f}".replace("-", "−")
 
 
 def crossing_interval(crossing: Crossing) -> str:
@@ -30,10 +47,10 @@ def crossing_in_words(first: str, second: str, crossing: Crossing) -> str:
     ahead, behind = (first, second) if crossing.ahead == 0 else (second, first)
     if crossing.last == 1:
         return f"{ahead} is ahead at k = 1; one sample a problem can't show a crossing."
-    times = f"{crossing.share:.0%} of the resamples cross at or before k = {crossing.last}"
+    times = f"{whole_percent(crossing.share)} of the resamples cross at or before k = {crossing.last}"
     if crossing.k is None:
         where = f"{behind} does not overtake {ahead}: no crossing up to k = {crossing.last}"
-        return f"{where} (95 % interval of the place: {crossing_interval(crossing)}; {times})."
+        return f"{where} (95 % interval: {crossing_interval(crossing)}; {times})."
     again = f" The curves change places {crossing.crossings} times in all." if crossing.crossings > 1 else ""
     return (
         f"{ahead} is ahead at first; {behind} overtakes it at k = {crossing.k} "
@@ -51,7 +68,7 @@ def solved_in_words(pair: Pair) -> str:
     if not sets.only_second:
         return f"{said} All that {pair.second} solves, {pair.first} solves too; {len(sets.only_first)} it solves alone."
     return (
-        f"{said} {pair.first} solves {len(sets.both)} of {pair.second}'s {sets.second} ({sets.share:.0%}); "
+        f"{said} {pair.first} solves {len(sets.both)} of {pair.second}'s {sets.second} ({whole_percent(sets.share)}); "
         f"{pair.second} alone solves {len(sets.only_second)}, {pair.first} alone {len(sets.only_first)}."
     )
 
@@ -69,8 +86,8 @@ def study_in_words(study: Study) -> list[str]:
     for pair in study.pairs:
         sentences = []
         if pair.contrast:
-            sentences.append(difference_in_words(pair, pair.contrast))
             sentences.append(crossing_in_words(pair.first, pair.second, pair.contrast.crossing))
+            sentences.append(difference_in_words(pair, pair.contrast))
         said.append(" ".join([*sentences, solved_in_words(pair)]))
     return said
 

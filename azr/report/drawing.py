@@ -26,7 +26,8 @@ def finished(chart: alt.LayerChart | alt.FacetChart, values: list[dict[str, Any]
         .configure_view(stroke=None)
     )
     spec: dict[str, Any] = configured.to_dict()
-    return spec | {"datasets": {DATA.name: values}}  # not sooner: Altair copies data with every step it takes
+    others = spec.get("datasets", {})
+    return spec | {"datasets": {**others, DATA.name: values}}  # not sooner: Altair copies data with every step it takes
 
 
 def field_name(key: str) -> str:
