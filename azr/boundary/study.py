@@ -29,9 +29,9 @@ from azr.errors import UserError
 FEW_PROBLEMS = 20
 COVERS = (
     f"{100 * CONFIDENCE:g} % percentile intervals of one bootstrap over the problems ({RESAMPLES:,} resamples, the "
-    "same problems drawn for every side). They cover what other problems of this kind, and other samples of the same models "
-    "on them, could have given. They do not cover another training run, prompt or temperature, nor wrong verdicts; and "
-    "a band holds at each k by itself, not for a whole curve at once."
+    "same problems drawn for every side). They cover what other problems of this kind, and other samples of the same "
+    "models on them, could have given. They do not cover another training run, prompt or temperature, nor wrong "
+    "verdicts; and a band holds at each k by itself, not for a whole curve at once."
 )
 
 
