@@ -47,30 +47,20 @@ def difference_plot(lines: Lines, crossings: Mapping[str, Crossing], colours: Ma
     """Differences of shares against k around zero; a dot where a pair's curves cross, a bar for its interval."""
     rows = [row for name, curve in lines for row in _points(name, curve)]
     last = _last_k(lines)
-    for name, crossing in crossings.items():
-        if crossing.k is not None:
-            high = crossing.last if crossing.high is None else crossing.high
-            rows.append({"side": name, "k": crossing.k, "start": crossing.low, "end": high, "zero": 0})
+    crossed = [_crossing_row(name, crossing) for name, crossing in crossings.items() if crossing.k is not None]
     colour = _colour(colours, _STROKES)
-    base = alt.Chart(DATA).encode(_k_axis(last), colour)
-    drawn, crossed = "isValid(datum.value)", "isValid(datum.zero)"
-    on_zero = alt.Y("zero:Q", title=None)
+    base = alt.Chart(DATA).transform_filter("isValid(datum.value)").encode(_k_axis(last), colour)
+    value = alt.Y("value:Q", title=None, axis=_SHARES)
     layers = [
         alt.Chart(alt.InlineData([{}])).mark_rule(color="currentColor", opacity=0.5).encode(y=alt.datum(0)),
-        base.transform_filter(drawn)
-        .mark_area(opacity=0.16)
-        .encode(alt.Y("low:Q", title=None, axis=_SHARES), alt.Y2("high:Q")),
-        base.transform_filter(drawn).mark_line(strokeWidth=2).encode(alt.Y("value:Q", title=None, axis=_SHARES)),
-        alt.Chart(DATA)
-        .transform_filter(crossed)
-        .mark_rule(strokeWidth=6, opacity=0.5, strokeCap="round")
-        .encode(alt.X("start:Q", title="k"), alt.X2("end:Q"), on_zero, colour),
-        base.transform_filter(crossed).mark_point(filled=True, size=110, opacity=1).encode(on_zero),
+        base.mark_area(opacity=0.16).encode(alt.Y("low:Q", title=None, axis=_SHARES), alt.Y2("high:Q")),
+        base.mark_line(strokeWidth=2).encode(value),
     ]
     if last <= DRAWN_EACH:
-        points = base.transform_filter(drawn).mark_point(filled=True, size=36, opacity=1)
-        layers.append(points.encode(alt.Y("value:Q")))
-    return finished(alt.layer(*layers, _pointer([name for name, _ in lines], sign="+")), rows, height=260)
+        layers.append(base.mark_point(filled=True, size=36, opacity=1).encode(value))
+    if crossed:
+        layers += _crossing_marks(colour)
+    return finished(alt.layer(*layers, _pointer([n for n, _ in lines], sign="+")), [*rows, *crossed], height=260)
 
 
 def solved_plot(overlaps: Mapping[str, Overlap]) -> Spec:
@@ -148,6 +138,21 @@ def moves_plot(moves: Moves, first: str, second: str, colour: str) -> Spec:
         .encode(alt.X("at:Q"), alt.Y("at:Q"))
     )
     return finished(alt.layer(diagonal, circles), rows, height=320)
+
+
+def _crossing_row(name: str, crossing: Crossing) -> Spec:
+    """A crossing and its interval, which ends with the curves where it goes on beyond them."""
+    end = crossing.last if crossing.high is None else crossing.high
+    return {"side": name, "k": crossing.k, "start": crossing.low, "end": end, "zero": 0}
+
+
+def _crossing_marks(colour: alt.Color) -> list[alt.Chart]:
+    base = alt.Chart(DATA).transform_filter("isValid(datum.zero)").encode(alt.Y("zero:Q", title=None), colour)
+    bar = base.mark_rule(strokeWidth=6, opacity=0.5, strokeCap="round")
+    return [
+        bar.encode(alt.X("start:Q", title="k"), alt.X2("end:Q")),
+        base.mark_point(filled=True, size=110, opacity=1).encode(alt.X("k:Q", title="k")),
+    ]
 
 
 def _k_axis(last: int) -> alt.X:

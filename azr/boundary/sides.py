@@ -27,7 +27,12 @@ def named_results(words: Sequence[str], labels: Sequence[str], benchmark: str | 
         raise UserError(f"{len(words)} sides and {len(labels)} labels: give --label once for each side, in their order")
     parts = [_split(word) for word in words]
     files = [judged_files(place) for _, place in parts]
-    chosen = [_choose(place, found, files, benchmark) for (_, place), found in zip(parts, files, strict=True)]
+    folders = [found for (_, place), found in zip(parts, files, strict=True) if not _is_bare(place, found)]
+    common = [name for name in folders[0] if all(name in found for found in folders)] if folders else []
+    chosen = [
+        next(iter(found.values())) if _is_bare(place, found) else found[_choose(place, found, common, benchmark)]
+        for (_, place), found in zip(parts, files, strict=True)
+    ]
     by_default = _default_labels([place for _, place in parts])
     own = labels or [label or other for (label, _), other in zip(parts, by_default, strict=True)]
     if twice := [label for label in own if own.count(label) > 1]:
@@ -42,16 +47,19 @@ def _split(word: str) -> tuple[str, str]:
     return label, place
 
 
-def _choose(place: str, found: dict[str, Path], files: Sequence[dict[str, Path]], benchmark: str | None) -> Path:
-    """The file of `place` that the study is about: its only one, the benchmark's, or the one that all folders have."""
-    if len(found) == 1:
-        return next(iter(found.values()))
+def _is_bare(place: str, found: dict[str, Path]) -> bool:
+    """Whether the place is a file itself, not a folder with files of several benchmarks."""
+    return [file.name for file in found.values()] == [Path(place).name]
+
+
+def _choose(place: str, found: dict[str, Path], common: Sequence[str], benchmark: str | None) -> str:
+    """The benchmark of a folder that the study is about: the one that is named, or the only one that all have."""
     if benchmark in found:
-        return found[benchmark]
-    common = [name for name in found if all(name in other or len(other) == 1 for other in files)]
+        return str(benchmark)
     if benchmark is None and len(common) == 1:
-        return found[common[0]]
-    raise UserError(f"{place} holds {', '.join(found)}: say with --benchmark NAME which of them the study is about")
+        return common[0]
+    wanted = f"none of {benchmark}" if benchmark else "say with --benchmark NAME which of them the study is about"
+    raise UserError(f"{place} holds {', '.join(found)}: {wanted}")
 
 
 def _default_labels(places: Sequence[str]) -> list[str]:
