@@ -105,13 +105,12 @@ def _sets(study: Study) -> list[tuple[str, str, str]]:
     found = []
     for pair in study.pairs:
         sets = pair.overlap
-        against = f", not {{}} (against {pair.second})" if len(study.pairs) > 1 else ", not {}"
         for name, other, ids in (
             (pair.first, pair.second, sets.only_first),
             (pair.second, pair.first, sets.only_second),
         ):
             more = f" and {len(ids) - _LISTED} more (the CSV has all)" if len(ids) > _LISTED else ""
-            found.append((f"{name}{against.format(other)}", f"{len(ids):,}", " ".join(ids[:_LISTED]) + more or "none"))
+            found.append((f"{name}, not {other}", f"{len(ids):,}", " ".join(ids[:_LISTED]) + more or "none"))
     return found
 
 

@@ -116,7 +116,7 @@ def accuracy_plot(histograms: Mapping[str, Sequence[int]], colours: Mapping[str,
 def moves_plot(moves: Moves, first: str, second: str, colour: str) -> Spec:
     """Circles by both sides' share of right samples; on the dashed line nothing moved. Low shares get more room."""
     rows = [{"first": a, "second": b, "problems": count} for a, b, count in moves.cells]
-    ticks = alt.Axis(format=".0%", values=[0, 0.05, 0.2, 0.4, 0.6, 0.8, 1])
+    ticks = alt.Axis(format=".0%", values=[0, 0.05, 0.2, 0.4, 0.6, 1])
     stretched = alt.Scale(type="sqrt", domain=[0, 1])
     circles = (
         alt.Chart(DATA)
