@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -133,9 +135,9 @@ def test_codellamas_published_samples_without_a_model(two):
     for row in half:
         row["verdict"] = row["verdict"] and len(row["completion"]) % 3 > 0  # a third of them made worse, by rule
     write_lines(two / "worse.jsonl", half)
-    start = time.monotonic()
+    start = time.process_time()  # of this process, which does it all: the clock would tell of its neighbours
     found = json.loads(run("boundary", f"codellama={CODELLAMA}", "worse.jsonl", "--rare", "0.15", "--json"))
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
     curve = found["sides"][0]["pass@k"]["value"]
     assert 100 * curve[0] == pytest.approx(34.2125, abs=1e-9)  # as their authors published them
     assert 100 * curve[4] == pytest.approx(40.2867, abs=1e-4)
@@ -146,11 +148,8 @@ def test_codellamas_published_samples_without_a_model(two):
 
 
 @pytest.mark.slow
-def test_a_thousand_problems_of_a_thousand_samples(two, capfd):
+def test_a_thousand_problems_of_a_thousand_samples(two):
     """In a process of its own, whose memory is looked at: within two minutes and 2 GB."""
-    import subprocess
-    import sys
-
     for name, right in (("base", 40), ("rl", 400)):
         with (two / f"{name}.jsonl").open("w", encoding="utf-8") as file:
             for problem in range(1000):
