@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -14,6 +15,7 @@ from azr.errors import UserError
 from tests.azr.boundary.files import counts_file, samples_file, write_lines
 from tests.azr.boundary.test_study import SHARED
 
+PROJECT = Path(__file__).parents[3]
 CODELLAMA = SHARED / "data" / "scored_samples" / "cruxeval_o_codellama-7b.jsonl.gz"
 
 
@@ -159,11 +161,13 @@ def test_a_thousand_problems_of_a_thousand_samples(two):
                     file.write(json.dumps({"task_id": problem, "completion": text, "verdict": verdict}) + "\n")
     program = (
         "import resource, sys\nfrom azr.cli import app\n"
-        "try:\n    app(['boundary', 'base.jsonl', 'rl.jsonl', '--json'])\n"
+        "try:\n    app(['boundary', *sys.argv[1:], '--json'])\n"
         "finally:\n    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
     )
+    words = [str(two / "base.jsonl"), str(two / "rl.jsonl"), "--out", str(two / "page.html")]
     start = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", program], cwd=two, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert time.monotonic() - start < 120
     assert int(done.stderr.split()[-1]) < 2_000_000  # kilobytes
     assert json.loads(done.stdout)["sides"][1]["pass@k"]["k"][-1] == 1024
