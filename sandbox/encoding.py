@@ -83,6 +83,12 @@ class _Encoder:
         write = self.write
         return "[" + ",".join([write(value, depth) for value in values]) + "]"
 
+    def sorted_array(self, values: Any, depth: int) -> str:
+        """As `array`, in an order that depends on the values alone: whoever reads it builds the same set."""
+        self.spend(len(values))
+        write = self.write
+        return "[" + ",".join(sorted([write(value, depth) for value in values])) + "]"
+
     def pairs(self, mapping: Any, depth: int, items: Callable[[Any], Iterable[tuple[Any, Any]]] = dict.items) -> str:
         """The texts of a mapping's keys and values in turn, as an array."""
         self.spend(2 * len(mapping))
@@ -143,8 +149,8 @@ _WRITERS: dict[type, Callable[[_Encoder, Any, int], str]] = {
     list: lambda w, v, d: w.array(v, d),
     tuple: lambda w, v, d: f'{{"t":{w.array(v, d)}}}',
     dict: lambda w, v, d: f'{{"d":{w.pairs(v, d)}}}',
-    set: lambda w, v, d: f"{SET_TAG}{w.array(v, d)}}}",
-    frozenset: lambda w, v, d: f"{FROZENSET_TAG}{w.array(v, d)}}}",
+    set: lambda w, v, d: f"{SET_TAG}{w.sorted_array(v, d)}}}",
+    frozenset: lambda w, v, d: f"{FROZENSET_TAG}{w.sorted_array(v, d)}}}",
     bytes: lambda w, v, _: f'{{"b":{_bytes(w, v)}}}',
     bytearray: lambda w, v, _: f'{{"B":{_bytes(w, v)}}}',
     complex: lambda _, v, __: f'{{"c":[{_floating(v.real)},{_floating(v.imag)}]}}',

@@ -202,9 +202,14 @@ class Sandbox:
 
     def reproduces(self, program: str, pairs: Sequence[tuple[str | Arguments, str]]) -> bool:
         """Whether f(<input>) equals the output for every (input, output) pair. Inputs that are literals go as data."""
+        return next(self.reproduce([program], pairs))
+
+    def reproduce(self, programs: Iterable[str], pairs: Sequence[tuple[str | Arguments, str]]) -> Iterator[bool]:
+        """For each program what `reproduces` says, each from a child of its own."""
         calls = tuple(_arguments(given) or given for given, _ in pairs)
-        result = self.run(Job(program, calls, tuple(output for _, output in pairs)))
-        return result.status is JobStatus.OK and all(call.equal is True for call in result.calls)
+        outputs = tuple(output for _, output in pairs)
+        for result in self.map(Job(program, calls, outputs) for program in programs):
+            yield result.status is JobStatus.OK and all(call.equal is True for call in result.calls)
 
     def arguments(self, texts: Sequence[str], repeats: int = 1) -> list[Arguments | str]:
         """The arguments that each text gives: read where it is a literal or arithmetic, else evaluated by itself.
@@ -258,21 +263,21 @@ def _gathered(call: CallResult | None) -> Arguments | str:
         return (call and call.error) or "it could not be evaluated"
     try:
         positional, keywords = call.data
-        if type(positional) is tuple and type(keywords) is dict and all(type(name) is str for name in keywords):
-            return Arguments(positional, keywords)
-    except (TypeError, ValueError):
-        pass
-    return "it is no list of arguments"
+    except (TypeError, ValueError):  # a forged value
+        return "it is no list of arguments"
+    if type(positional) is not tuple or type(keywords) is not dict or any(type(name) is not str for name in keywords):
+        return "it is no list of arguments"
+    return Arguments(positional, keywords)
 
 
 def _arguments(answer: str | Arguments) -> Arguments | None:
-    """An answer as data; None where it is a text that writes no list of arguments down."""
-    if isinstance(answer, Arguments):
-        return answer
+    """An answer as data; None where it is a text that writes no list of arguments down, or one without a text."""
     try:
-        return compute_arguments(answer)
-    except NotDataError:
+        arguments = answer if isinstance(answer, Arguments) else compute_arguments(answer)
+        arguments.text  # noqa: B018
+    except (NotDataError, TooLargeError):
         return None
+    return arguments
 
 
 _NO_VALUE = object()
