@@ -33,6 +33,7 @@ LENGTH = struct.Struct("=Q")
 _MAX_ERROR = 1000  # characters of an error's text
 _RECURSION = 1000  # what a program finds in plain CPython
 _no_decimal_use = decimal.DefaultContext.copy()
+_FILLING = tuple(range(1, 480, 16)) * 2 + (1,) * 40 + (17, 33, 49, 65, 81) * 16  # bytes; most are as large as iterators
 _CALL_WITH_DATA = compile("f(*positional, **keywords)", "<call>", "eval")
 
 
@@ -118,6 +119,7 @@ class _Run:
         self.limits = limits
         self.order_sensitive = False
         self.loads = 0
+        self.filling: list[bytes] = []  # so that what a run makes lies elsewhere than what the one before it made
         self.namespace: dict[str, Any] | None = None  # the program's, where all calls share one
 
     def run(self) -> bytes:
@@ -183,6 +185,8 @@ class _Run:
         }
         if self.loads:  # the first one finds the zygote's
             decimal.setcontext(_no_decimal_use.copy())
+            if self.job.repeats > 1:
+                self.filling += map(bytes, _FILLING)
         self.loads += 1
         sys.setrecursionlimit(_RECURSION + _frames())
         try:
