@@ -21,12 +21,13 @@ from mmap import mmap
 from types import CodeType
 from typing import Any
 
-from sandbox import guards, modules, policy
+from sandbox import guards, library, modules, policy
 from sandbox.encoding import FROZENSET_TAG, SET_TAG, decode, encode
 from sandbox.equality import equal
 from sandbox.guards import PolicyError
 from sandbox.job import CallStatus, JobStatus
 from sandbox.protocol import BYTES_PER_CHARACTER, JOB_LINE, TOO_LARGE, PackedJob
+from sandbox.refused import refusals
 from sandbox.values import NotDataError, TooLargeError
 
 LENGTH = struct.Struct("=Q")
@@ -187,6 +188,7 @@ class _Run:
             decimal.setcontext(_no_decimal_use.copy())
             if self.job.repeats > 1:
                 self.filling += map(bytes, _FILLING)
+            library.restore()
         self.loads += 1
         sys.setrecursionlimit(_RECURSION + _frames())
         try:
@@ -194,7 +196,7 @@ class _Run:
         except MemoryError:
             raise
         except BaseException as error:
-            raise _JobEnded(JobStatus.ERROR, describe(error)) from error
+            raise _JobEnded(JobStatus.ERROR, _refusal() or describe(error)) from error
         return namespace
 
     # -- calls to records ---------------------------------------------------------------------------------------------
@@ -212,6 +214,7 @@ class _Run:
 
     def _outcome(self, call: Callable[[], Any]) -> _Outcome:
         """One run of one call."""
+        refusals.forget()
         try:
             value = call()
         except (_JobEnded, MemoryError):
@@ -219,7 +222,9 @@ class _Run:
         except NotDataError as error:
             return CallStatus.NOT_DATA, str(error)
         except BaseException as error:
-            return CallStatus.ERROR, describe(error)
+            return CallStatus.ERROR, _refusal() or describe(error)
+        if refused := _refusal():
+            return CallStatus.ERROR, refused
         limit = BYTES_PER_CHARACTER * self.limits.output_bytes
         try:
             return CallStatus.OK, encode(value, limit=limit, nesting=self.limits.nesting)
@@ -227,6 +232,11 @@ class _Run:
             return CallStatus.NOT_DATA, str(error)
         except TooLargeError:
             return TOO_LARGE, ""
+
+
+def _refusal() -> str | None:
+    """The error that the policy raised since the program was loaded, whatever the program made of it."""
+    return None if refusals.first is None else f"PolicyError: {refusals.first}"
 
 
 def _raiser(error: Exception) -> Callable[[], Any]:
@@ -266,7 +276,7 @@ def _evaluate(source: Any, globals: Any = None, locals: Any = None) -> Any:
     unknown = sorted(name for name in names if name not in _BUILTINS)
     if globals is None and locals is None and unknown:
         raise PolicyError(f"eval() may not look for {unknown[0]!r} in the program")
-    return eval(code, {"__builtins__": _BUILTINS, **(globals or {}), **(locals or {})})
+    return eval(code, guards.evaluation_namespace(_BUILTINS, globals, locals))
 
 
 _BUILTINS = guards.make_builtins(modules.import_module, _evaluate) | guards.GUARDS
