@@ -1,33 +1,36 @@
-"""Judges what a program gives for an input, and which input gives an output (Gu et al. 2024, arXiv 2401.03065)."""
+"""Judges what a program gives for an input, and which input gives an output (Gu et al. 2024, arXiv 2401.03065).
+
+An answer is data: it is read here, before any program is loaded, and never evaluated beside one. So it can't search by
+calling f, rebind what f calls, or bring operators of its own. The program's value is compared here as well.
+"""
 
 import ast
-import re
-from collections.abc import Callable, Sequence
+import builtins
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from azr.evaluation.judging.check import Judgement, Tools, judge_parsed
-from azr.evaluation.judging.program_text import answer_part
+from azr.evaluation.judging.completion_text import parse
+from azr.evaluation.judging.value_text import find_answer
 from sandbox import Job
+from sandbox.literals import literal as read_value
+from sandbox.values import same as equal
 
 TIMEOUT_S = 3.0  # as CRUXEval's own harness; its functions take microseconds
-_IDENTITY = "def f(answer):\n    return answer"
-_TAGGED = re.compile(r"\[ANSWER\](.*?)(?:\[/ANSWER\]|\Z)", re.DOTALL)
-_FENCED = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
-_QUOTED = re.compile(r"`([^`\n]+)`")
-_SAID = re.compile(r"(?:output|input|answer|result|value)\s*(?:is|:|=|==)\s*(.+)", re.IGNORECASE)
-_LONGEST = 20_000  # characters of an answer
 
 
 @dataclass(frozen=True, slots=True)
 class OutputOf:
-    """Right is a value that equals `output`. The answer is evaluated as an expression, where `f` is not the program."""
+    """Right is a value that equals `output`."""
 
     output: str
 
     def judge(self, tools: Tools, completions: Sequence[str]) -> list[Judgement]:
         """One judgement a completion."""
-        answers = [_read(completion, _as_value) for completion in completions]
-        return judge_parsed(answers, lambda different: _accepted(tools, _IDENTITY, different, self.output))
+        expected = read_value(self.output)
+        answers = [find_answer(completion, _as_value) for completion in completions]
+        return judge_parsed(answers, lambda texts: [(equal(read_value(text), expected), "") for text in texts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,42 +42,41 @@ class InputFor:
 
     def judge(self, tools: Tools, completions: Sequence[str]) -> list[Judgement]:
         """One judgement a completion."""
-        answers = [_read(completion, _as_arguments) for completion in completions]
-        return judge_parsed(answers, lambda different: _accepted(tools, self.program, different, self.output))
+        answers = [find_answer(completion, _as_arguments) for completion in completions]
+        return judge_parsed(answers, lambda different: self._judge(tools, different))
+
+    def _judge(self, tools: Tools, answers: Sequence[str]) -> list[tuple[bool, str]]:
+        """For each answer, whether f(answer) gives the output.
+
+        An answer is judged by its own limits: where a job ends early, the one it ended at has a job of its own.
+        """
+        expected = read_value(self.output)
+        verdicts: list[tuple[bool, str]] = []
+        alone = False
+        while len(verdicts) < len(answers):
+            rest = tuple(answers[len(verdicts) :])
+            result = tools.sandbox.run(Job(self.program, rest[:1] if alone else rest, timeout_s=TIMEOUT_S))
+            verdicts += [_verdict(call, expected) for call in result.calls]
+            if alone and not result.calls:
+                verdicts.append((False, f"{result.status}: {result.error or ''}"))
+            alone = not alone and len(rest) > len(result.calls)
+        return verdicts
 
 
-def _accepted(tools: Tools, program: str, answers: Sequence[str], output: str) -> list[tuple[bool, str]]:
-    """For each answer, whether f(answer) equals `output`; one that ends its job leaves the others to the next job."""
-    verdicts: list[tuple[bool, str]] = []
-    while len(verdicts) < len(answers):
-        rest = tuple(answers[len(verdicts) :])
-        result = tools.sandbox.run(Job(program, rest, (output,) * len(rest), timeout_s=TIMEOUT_S))
-        verdicts += [(call.equal is True, call.error or "") for call in result.calls]
-        if len(verdicts) < len(answers):
-            verdicts.append((False, f"{result.status}: {result.error or ''}"))
-    return verdicts
+def _verdict(call: Any, expected: Any) -> tuple[bool, str]:
+    if call.value is None:
+        return False, call.error or call.status
+    return equal(read_value(call.value), expected), ""
 
 
-def _read(completion: str, reading: Callable[[str], str | None]) -> str | None:
-    """The answer in a completion: tagged, fenced, the whole text, in back quotes, or what the last lines say it is."""
-    text = answer_part(completion).strip()
-    for part in (*reversed(_TAGGED.findall(text)), *reversed(_FENCED.findall(text)), text):
-        if (answer := reading(part)) is not None:
-            return answer
-        for line in reversed(part.strip().splitlines()):
-            if line.lstrip().startswith("assert") and (answer := reading(line)) is not None:
-                return answer
-    for part in (*reversed(_QUOTED.findall(text)), *reversed(_SAID.findall(text)), *reversed(text.splitlines())):
-        if (answer := reading(part.rstrip(". "))) is not None:
-            return answer
-    return None
+# -- reading ----------------------------------------------------------------------------------------------------------
 
 
 def _as_value(text: str) -> str | None:
-    """The value that `text` is, or that an `assert f(...) == value` line claims, as source text on one line."""
+    """The value that `text` is, or that an `assert f(...) == value` line claims, as source text."""
     call_and_value = _compared(text)
     node = call_and_value[1] if call_and_value else _expression(text)
-    return _source(node) if node is not None else None
+    return _source(node) if node is not None and _is_data(node) else None
 
 
 def _as_arguments(text: str) -> str | None:
@@ -85,16 +87,43 @@ def _as_arguments(text: str) -> str | None:
         node = _expression(f"f({text.strip()}\n)")
     if not (isinstance(node, ast.Call) and _is_call_of_f(node)):
         return None
-    arguments = [_source(argument) for argument in node.args] + [_source(keyword) for keyword in node.keywords]
-    return ", ".join(a for a in arguments if a is not None) if None not in arguments else None
+    values = [*node.args, *(keyword.value for keyword in node.keywords)]
+    if not all(_is_data(value) or _is_own_lambda(value) for value in values):
+        return None
+    sources = [_source(argument) for argument in (*node.args, *node.keywords)]
+    return ", ".join(source for source in sources if source is not None) if None not in sources else None
+
+
+def _is_data(node: ast.expr) -> bool:
+    inner = node.value if isinstance(node, ast.Starred) else node
+    source = _source(inner)
+    if source is None:
+        return False
+    try:
+        read_value(source)
+    except Exception:
+        return False
+    return True
+
+
+def _is_own_lambda(node: ast.expr) -> bool:
+    """Whether a node is a function of its parameters alone: some of CRUXEval's programs take one as their input."""
+    if not isinstance(node, ast.Lambda):
+        return False
+    own = {argument.arg for argument in ast.walk(node) if isinstance(argument, ast.arg)}
+    names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+    return all(name in own or name in _HARMLESS for name in names)
+
+
+_HARMLESS = frozenset(
+    "abs all any bool dict enumerate filter float int len list map max min range reversed round set sorted str sum tuple zip".split()
+)
+assert all(hasattr(builtins, name) for name in _HARMLESS)
 
 
 def _compared(text: str) -> tuple[ast.expr, ast.expr] | None:
     """Both sides of `assert f(...) == value`, or of the comparison alone."""
-    text = text.strip()
-    if text.startswith("assert"):
-        text = text.removeprefix("assert")
-    node = _expression(text)
+    node = _asserted(text)
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
         left, right = node.left, node.comparators[0]
         if _is_call_of_f(left):
@@ -104,13 +133,22 @@ def _compared(text: str) -> tuple[ast.expr, ast.expr] | None:
     return None
 
 
+def _asserted(text: str) -> ast.expr | None:
+    """The condition of an assertion, or the expression that the text is."""
+    if not text.startswith("assert"):
+        return _expression(text)
+    try:
+        body = parse(text).body
+    except SyntaxError:
+        return None
+    return body[0].test if len(body) == 1 and isinstance(body[0], ast.Assert) else None
+
+
 def _is_call_of_f(node: ast.expr | None) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "f"
 
 
 def _expression(text: str) -> ast.expr | None:
-    if len(text) > _LONGEST:
-        return None
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -14,7 +14,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from azr.evaluation.judging.check import Judgement, Tools, judge_parsed
-from azr.evaluation.judging.program_text import parse, whole_program
+from azr.evaluation.judging.completion_text import parse
+from azr.evaluation.judging.program_text import whole_program
 from azr.evaluation.judging.standins import StandIns
 from sandbox import CallStatus, Job, JobStatus
 
