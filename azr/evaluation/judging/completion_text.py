@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-LONGEST = 100_000  # characters of an answer that are looked at
+LONGEST = 64_000  # characters of an answer that are looked at
 _MOST_MARKS = 50  # of one kind that are looked at, the last ones
 _MOST_FENCES = 400
 _MOST_CLOSINGS = 8  # lines tried as the end of one block

@@ -14,7 +14,7 @@ from azr.evaluation.judging.completion_text import answer_parts, fenced_blocks, 
 
 ATTEMPTS = 60  # cuts tried before a reading is given up
 STARTS = 40  # lines tried as a program's first
-_ALLOWANCE = 1_000_000  # characters that are parsed for one text, all readings together
+_ALLOWANCE = 500_000  # characters that are parsed for one text, all readings together
 _LINE_END = re.compile(r"\r\n?|\n")
 
 # First lines of code, such as prose seldom has. A decorator must stand on what it decorates.
@@ -90,7 +90,8 @@ def defines(program: str, name: str) -> bool:
     if name in table.get_identifiers():
         symbol = table.lookup(name)
         return symbol.is_assigned() or symbol.is_imported()
-    return any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in parse(program).body)
+    stars = "import *" in program and parse(program).body
+    return any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in stars or ())
 
 
 def program_lines(source: str) -> list[str]:
@@ -102,14 +103,15 @@ def program_lines(source: str) -> list[str]:
 
 
 def _whole(text: str, name: str | None) -> str | None:
-    for block in reversed(fenced_blocks(text)):
+    blocks = fenced_blocks(text)
+    for block in reversed(blocks):
         if name is None and block.closed:
             program = next(filter(parses, _indentations(block.text)), None)
         else:
             program = _longest_program(block.text, name)
         if program is not None and program.strip():
             return program
-    return _longest_program(text, name)
+    return None if name is None and any(block.closed for block in blocks) else _longest_program(text, name)
 
 
 def _longest_program(text: str, name: str | None) -> str | None:
