@@ -1,35 +1,39 @@
 """What the forked child does: compile the hostile source, run it, and put down what came of it.
 
-The child is the only process that parses or runs hostile text. It leaves one JSON line for each call as it finishes and
-one for the job, in memory that it shares with the zygote; it holds no open file.
+The child is the only process that runs hostile text. It leaves one JSON line for each call as it finishes and one for
+the job, in memory that it shares with the zygote; it holds no open file. It says what the values are and nothing about
+them: what they should have been is not known here.
+
+    ["ok", VALUE]                       VALUE as sandbox/encoding.py writes it
+    [STATUS, ERROR]                     a call without a value; "too_large" where there is one
+    ["job", STATUS, ERROR, ORDER, LIBRARY]
 """
 
 import builtins
 import decimal
 import gc
-import json
 import os
 import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from mmap import mmap
 from types import CodeType
 from typing import Any
 
 from sandbox import guards, modules, policy
+from sandbox.encoding import FROZENSET_TAG, SET_TAG, decode, encode
+from sandbox.equality import equal
 from sandbox.guards import PolicyError
 from sandbox.job import CallStatus, JobStatus
-from sandbox.literals import literal
-from sandbox.protocol import PackedJob, unpack_job
-from sandbox.values import NotDataError, TooLargeError, canonical
+from sandbox.protocol import BYTES_PER_CHARACTER, JOB_LINE, TOO_LARGE, PackedJob
+from sandbox.values import NotDataError, TooLargeError
 
 LENGTH = struct.Struct("=Q")
 _MAX_ERROR = 1000  # characters of an error's text
 _RECURSION = 1000  # what a program finds in plain CPython
-_OUT_OF_MEMORY = json.dumps({"job": JobStatus.MEMORY, "error": "out of memory"}).encode() + b"\n"
 _no_decimal_use = decimal.DefaultContext.copy()
+_CALL_WITH_DATA = compile("f(*positional, **keywords)", "<call>", "eval")
 
 
 class Channel:
@@ -40,10 +44,10 @@ class Channel:
         self.size = size
         self.used = 0
 
-    def read(self) -> bytes:
-        """Everything that was put down, whoever wrote the length."""
+    def written(self) -> memoryview:
+        """Everything that was put down, whoever wrote the length: the memory itself and no copy."""
         (length,) = LENGTH.unpack_from(self.memory)
-        return self.memory[LENGTH.size : LENGTH.size + min(length, self.size)]
+        return memoryview(self.memory)[LENGTH.size : LENGTH.size + min(length, self.size)]
 
     def write(self, line: bytes) -> None:
         """Append. Raises TooLargeError."""
@@ -76,12 +80,12 @@ class _JobEnded(Exception):
 def run_job(body: bytes, channel: Channel, limits: Limits) -> None:
     """Run one job, given as sandbox/protocol.py packs it. Returns when everything is in the channel."""
     try:
-        final = _Run(unpack_job(body), channel, limits).run()
-        channel.write(_line(final))
+        final = _Run(PackedJob.unpack(body), channel, limits).run()
+        channel.write(final)
     except _JobEnded as end:
-        channel.write(_line({"job": end.status, "error": end.error}))
+        channel.write(_job_line(end.status, end.error))
     except TooLargeError as error:
-        channel.write(_line({"job": JobStatus.OUTPUT_LIMIT, "error": str(error)}))
+        channel.write(_job_line(JobStatus.OUTPUT_LIMIT, str(error)))
     except MemoryError:
         channel.write(_OUT_OF_MEMORY)
 
@@ -89,41 +93,42 @@ def run_job(body: bytes, channel: Channel, limits: Limits) -> None:
 def end_for_lack(channel: Channel, name: str) -> None:
     """End this process: the job needs what is not loaded here, and whatever it would make of the lack is void."""
     channel.used = 0  # the results so far are void too
-    channel.write(_line({"job": JobStatus.ERROR, "error": f"needs {name}", "library": True}))
+    channel.write(_job_line(JobStatus.ERROR, f"needs {name}", library=True))
     os._exit(0)
 
 
-def _line(record: dict[str, Any]) -> bytes:
-    return _encode(record).encode("utf-8", "backslashreplace") + b"\n"
+def _job_line(status: JobStatus, error: str | None, *, order: bool = False, library: bool = False) -> bytes:
+    return _line(encode([JOB_LINE, str(status), error, order, library]))
 
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+def _line(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass") + b"\n"
+
+
+_OUT_OF_MEMORY = _job_line(JobStatus.MEMORY, "out of memory")
+_Outcome = tuple[str, str]  # a call's status, and its value's encoding or the error
 
 
 class _Run:
     """One job at work."""
 
     def __init__(self, job: PackedJob, channel: Channel, limits: Limits) -> None:
-        self.program, self.calls, self.expected, self.repeats = job
+        self.job = job
         self.channel = channel
         self.limits = limits
-        self.left = limits.output_bytes
         self.order_sensitive = False
         self.loads = 0
+        self.namespace: dict[str, Any] | None = None  # the program's, where all calls share one
 
-    def run(self) -> dict[str, Any]:
-        if self.program is None:
-            for index, text in enumerate(self.calls):
-                self._record(index, partial(literal, text, nesting=self.limits.nesting), 1)
-            return {"job": JobStatus.OK}
-        code = self._compile_program(self.program)
-        if not self.calls:
+    def run(self) -> bytes:
+        code = self._compile_program(self.job.program)
+        if not self.job.calls:
             self._load(code)
-        for index, text in enumerate(self.calls):
-            call = self._caller(code, text)
+        for argument in self.job.calls:
+            call = self._caller(code, argument) if isinstance(argument, str) else self._caller_with_data(code, argument)
             gc.enable()  # off in the zygote: collecting while a syntax tree is made finds nothing and touches much
-            self._record(index, call, self.repeats)
-        return {"job": JobStatus.OK, "order_sensitive": self.order_sensitive}
+            self._record(call)
+        return _job_line(JobStatus.OK, None, order=self.order_sensitive)
 
     # -- source to code -----------------------------------------------------------------------------------------------
 
@@ -149,7 +154,26 @@ class _Run:
             self.order_sensitive |= sensitive
         else:
             call = compile(f"f({text}\n)", "<call>", "eval")
-        return lambda: eval(call, self._load(code))
+        return lambda: eval(call, self._loaded(code))
+
+    def _caller_with_data(self, code: CodeType, encoded: bytes) -> Callable[[], Any]:
+        """What loads the program and calls it with arguments that are read anew, before any of the program runs."""
+        text = encoded.decode("utf-8", "surrogatepass")
+        self.order_sensitive |= SET_TAG in text or FROZENSET_TAG in text
+
+        def call() -> Any:
+            positional, keywords = decode(text)
+            names = {"positional": positional, "keywords": keywords}
+            return eval(_CALL_WITH_DATA, self._loaded(code), names)
+
+        return call
+
+    def _loaded(self, code: CodeType) -> dict[str, Any]:
+        if self.job.reload:
+            return self._load(code)
+        if self.namespace is None:
+            self.namespace = self._load(code)
+        return self.namespace
 
     def _load(self, code: CodeType) -> dict[str, Any]:
         """A freshly loaded program. Raises _JobEnded where its body raises."""
@@ -171,54 +195,34 @@ class _Run:
 
     # -- calls to records ---------------------------------------------------------------------------------------------
 
-    def _record(self, index: int, call: Callable[[], Any], repeats: int) -> None:
-        record = self._outcome(call)
-        for _ in range(repeats - 1):
-            if record["status"] is not CallStatus.OK:
+    def _record(self, call: Callable[[], Any]) -> None:
+        status, text = self._outcome(call)
+        for _ in range(self.job.repeats - 1):
+            if status != CallStatus.OK:
                 break
-            again = self._outcome(call)
-            if again.get("value") != record["value"]:
-                record = {"status": CallStatus.NONDETERMINISTIC, "error": "two runs gave different values"}
-        value = record.pop("data", None)
-        if record["status"] is CallStatus.OK:
-            self.left -= len(record["value"])
-            if " at 0x" in record["value"]:
-                self.order_sensitive = True
-        if self.expected is not None:
-            record["equal"] = record["status"] is CallStatus.OK and self._equal(
-                record["value"], value, self.expected[index]
-            )
-        self.channel.write(_line(record))
+            again, other = self._outcome(call)
+            if again != CallStatus.OK or not (other == text or equal(decode(other), decode(text))):
+                status, text = CallStatus.NONDETERMINISTIC, "two runs gave different values"
+        body = text if status == CallStatus.OK else encode(text)
+        self.channel.write(_line(f'["{status}",{body}]'))
 
-    def _outcome(self, call: Callable[[], Any]) -> dict[str, Any]:
-        """One run of one call, as a record; `data` is the value itself."""
+    def _outcome(self, call: Callable[[], Any]) -> _Outcome:
+        """One run of one call."""
         try:
             value = call()
         except (_JobEnded, MemoryError):
             raise
         except NotDataError as error:
-            return {"status": CallStatus.NOT_DATA, "error": str(error)}
+            return CallStatus.NOT_DATA, str(error)
         except BaseException as error:
-            return {"status": CallStatus.ERROR, "error": describe(error)}
+            return CallStatus.ERROR, describe(error)
+        limit = BYTES_PER_CHARACTER * self.limits.output_bytes
         try:
-            return {"status": CallStatus.OK, "value": self._text(value), "data": value}
+            return CallStatus.OK, encode(value, limit=limit, nesting=self.limits.nesting)
         except (NotDataError, RecursionError) as error:
-            return {"status": CallStatus.NOT_DATA, "error": str(error)}
-
-    def _text(self, value: object) -> str:
-        return canonical(value, limit=self.left, nesting=self.limits.nesting)
-
-    def _equal(self, text: str, value: Any, expected: str) -> bool:
-        """Whether the value equals the one that `expected` writes down; False where that is not plain data."""
-        if text == expected:
-            return True
-        try:
-            other = literal(expected, nesting=self.limits.nesting)
-            if canonical(other, nesting=self.limits.nesting) == text:
-                return True
-            return bool(value == other)
-        except (NotDataError, SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError):
-            return False
+            return CallStatus.NOT_DATA, str(error)
+        except TooLargeError:
+            return TOO_LARGE, ""
 
 
 def _raiser(error: Exception) -> Callable[[], Any]:

@@ -1,0 +1,32 @@
+"""The arguments of a call, as values: what an answer or an input is once it has been read."""
+
+import keyword
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.values import canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Positional and keyword arguments, all plain data. A child gets copies, new ones for every run of a call."""
+
+    positional: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The canonical source text: what stands between the brackets of the call. Raises what `canonical` raises."""
+        named = {name: value for name, value in self.keywords.items() if _is_name(name)}
+        others = {name: value for name, value in self.keywords.items() if name not in named}
+        parts = [canonical(value) for value in self.positional]
+        parts += [f"{name}={canonical(value)}" for name, value in named.items()]
+        if others:
+            parts.append(f"**{canonical(others)}")
+        return ", ".join(parts)
+
+
+def _is_name(name: str) -> bool:
+    """Whether the keyword may be written name=value and be read as the same name again."""
+    return name.isascii() and name.isidentifier() and not keyword.iskeyword(name) and name != "__debug__"
