@@ -5,7 +5,7 @@ Stands alone: it imports nothing of azr or tasks. `python -m sandbox` speaks JSO
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.arguments import Arguments
+from sandbox.arguments import Arguments, StandardInput
 from sandbox.equality import equal
 from sandbox.job import (
     CallResult,
@@ -35,6 +35,7 @@ __all__ = [
     "SandboxConfig",
     "SandboxError",
     "SandboxUnavailableError",
+    "StandardInput",
     "Wall",
     "capabilities",
     "compute_arguments",

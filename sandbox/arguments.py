@@ -1,4 +1,4 @@
-"""The arguments of a call, as values: what an answer or an input is once it has been read."""
+"""What a call is given: arguments as values, which is what an answer is once it has been read, or a script's input."""
 
 import keyword
 from collections.abc import Mapping
@@ -25,6 +25,13 @@ class Arguments:
         if others:
             parts.append(f"**{canonical(others)}")
         return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class StandardInput:
+    """What a script reads; its lines end at line feeds."""
+
+    text: str
 
 
 def _is_name(name: str) -> bool:

@@ -21,19 +21,18 @@ from mmap import mmap
 from types import CodeType
 from typing import Any
 
-from sandbox import guards, modules, policy
+from sandbox import guards, library, modules, policy, script
 from sandbox.encoding import FROZENSET_TAG, SET_TAG, decode, encode
 from sandbox.equality import equal
 from sandbox.guards import PolicyError
 from sandbox.job import CallStatus, JobStatus
-from sandbox.protocol import BYTES_PER_CHARACTER, JOB_LINE, TOO_LARGE, PackedJob
+from sandbox.protocol import BYTES_PER_CHARACTER, FUNCTION, JOB_LINE, TOO_LARGE, PackedJob
 from sandbox.values import NotDataError, TooLargeError
 
 LENGTH = struct.Struct("=Q")
 _MAX_ERROR = 1000  # characters of an error's text
-_RECURSION = 1000  # what a program finds in plain CPython
 _no_decimal_use = decimal.DefaultContext.copy()
-_CALL_WITH_DATA = compile("f(*positional, **keywords)", "<call>", "eval")
+_FUNCTION = compile(FUNCTION, "<call>", "eval")
 
 
 class Channel:
@@ -119,13 +118,18 @@ class _Run:
         self.order_sensitive = False
         self.loads = 0
         self.namespace: dict[str, Any] | None = None  # the program's, where all calls share one
+        self.function: Callable[..., Any] | None = None  # likewise
+        self.system = modules.MODULES["sys"]
 
     def run(self) -> bytes:
+        library.most_frames = max(guards.MAX_RECURSION, self.job.recursion_limit)
+        if any(isinstance(call, tuple) for call in self.job.calls):
+            modules.MODULES["sys"] = script.system(self.system, "")  # what the policy looks the names of imports up in
         code = self._compile_program(self.job.program)
         if not self.job.calls:
             self._load(code)
         for argument in self.job.calls:
-            call = self._caller(code, argument) if isinstance(argument, str) else self._caller_with_data(code, argument)
+            call = self._caller(code, argument)
             gc.enable()  # off in the zygote: collecting while a syntax tree is made finds nothing and touches much
             self._record(call)
         return _job_line(JobStatus.OK, None, order=self.order_sensitive)
@@ -144,8 +148,14 @@ class _Run:
         self.order_sensitive |= sensitive
         return code
 
-    def _caller(self, code: CodeType, text: str) -> Callable[[], Any]:
-        """What loads the program and makes the call. Raises, when called, what compiling the call raised."""
+    def _caller(self, code: CodeType, call: str | bytes | tuple[str]) -> Callable[[], Any]:
+        """What loads the program and makes the call."""
+        if isinstance(call, str):
+            return self._caller_of_text(code, call)
+        return self._caller_with_data(code, call) if isinstance(call, bytes) else self._script(code, *call)
+
+    def _caller_of_text(self, code: CodeType, text: str) -> Callable[[], Any]:
+        """As `_caller`. Raises, when called, what compiling the call raised."""
         if self.limits.policy:
             try:
                 call, sensitive = policy.compile_call(text, nesting=self.limits.nesting)
@@ -163,10 +173,38 @@ class _Run:
 
         def call() -> Any:
             positional, keywords = decode(text)
-            names = {"positional": positional, "keywords": keywords}
-            return eval(_CALL_WITH_DATA, self._loaded(code), names)
+            return self._function(code)(*positional, **keywords)
 
         return call
+
+    def _function(self, code: CodeType) -> Callable[..., Any]:
+        """What is called, in a program that is loaded for it or was before. Raises what its expression raises."""
+        if self.function is not None:
+            return self.function
+        name = _FUNCTION
+        if self.job.function != FUNCTION:
+            name, _ = policy.compile_expression(self.job.function, nesting=self.limits.nesting)
+        function: Callable[..., Any] = eval(name, self._loaded(code))
+        if not self.job.reload:
+            self.function = function
+        return function
+
+    def _script(self, code: CodeType, text: str) -> Callable[[], Any]:
+        """What runs the program as a script that reads the text, and gives what it prints."""
+
+        def run() -> str:
+            system = script.system(self.system, text)
+            output = system.stdout
+            modules.MODULES["sys"] = system
+            table = {**(_BUILTINS if self.limits.policy else vars(builtins)), **script.builtins_of(system)}
+            self._prepare()
+            try:
+                exec(code, {"__name__": "__main__", "__doc__": None, "__builtins__": table})
+            except SystemExit:
+                pass
+            return script.printed(output)
+
+        return run
 
     def _loaded(self, code: CodeType) -> dict[str, Any]:
         if self.job.reload:
@@ -181,10 +219,7 @@ class _Run:
             "__name__": "program",
             "__builtins__": _BUILTINS if self.limits.policy else builtins,
         }
-        if self.loads:  # the first one finds the zygote's
-            decimal.setcontext(_no_decimal_use.copy())
-        self.loads += 1
-        sys.setrecursionlimit(_RECURSION + _frames())
+        self._prepare()
         try:
             exec(code, namespace)
         except MemoryError:
@@ -192,6 +227,13 @@ class _Run:
         except BaseException as error:
             raise _JobEnded(JobStatus.ERROR, describe(error)) from error
         return namespace
+
+    def _prepare(self) -> None:
+        """Make this process what a program that is loaded next expects."""
+        if self.loads:  # the first one finds the zygote's
+            decimal.setcontext(_no_decimal_use.copy())
+        self.loads += 1
+        sys.setrecursionlimit(self.job.recursion_limit + _frames())
 
     # -- calls to records ---------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from sandbox.arguments import Arguments
+from sandbox.arguments import Arguments, StandardInput
 from sandbox.equality import equal
 from sandbox.job import (
     CallResult,
@@ -336,7 +336,7 @@ def _refusal(job: Job, config: SandboxConfig) -> str | None:
     return f"the job has more than {limit} calls" if len(job.calls) > limit else None
 
 
-def _size(source: str | Arguments) -> int:
+def _size(source: str | Arguments | StandardInput) -> int:
     """Bytes of the text as UTF-8."""
     text = source if isinstance(source, str) else source.text
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sandbox.arguments import Arguments
+from sandbox.arguments import Arguments, StandardInput
+from sandbox.protocol import FUNCTION, RECURSION_LIMIT
 
 
 class JobStatus(StrEnum):
@@ -56,17 +57,24 @@ class Job:
     are data. Each call finds the program freshly loaded and its arguments fresh; with `reload` false the program is
     loaded once, and its calls see what those before them left. Without a program each call is the text of a value,
     which is read and not run (sandbox/literals.py). `expected[i]` is the text of the value that call i is compared
-    with; it stays outside the child. `repeats` runs must give equal values. `timeout_s` overrides the config's. Raises
-    ValueError for another number of expected values, no run, a time out of range, arguments that no program is there
-    to take, or repeats without reload.
+    with; it stays outside the child. `repeats` runs must give equal values. `timeout_s` overrides the config's.
+
+    With `StandardInput` the program is a script: run as __main__, it reads the text and its value is what it prints.
+    `function` is what arguments are given to, an expression in the program's names. `recursion_limit` is the depth that
+    the program finds allowed; sys.setrecursionlimit may ask for as much, and for as much as any program.
+
+    Raises ValueError for another number of expected values, no run, a time out of range, arguments that no program is
+    there to take, scripts among other calls, another function for source text, or repeats without reload.
     """
 
     program: str | None
-    calls: tuple[str | Arguments, ...] = ()
+    calls: tuple[str | Arguments | StandardInput, ...] = ()
     expected: tuple[str, ...] | None = None
     repeats: int = 1
     timeout_s: float | None = None
     reload: bool = True
+    function: str = FUNCTION
+    recursion_limit: int = RECURSION_LIMIT
 
     def __post_init__(self) -> None:
         if self.expected is not None and len(self.expected) != len(self.calls):
@@ -77,6 +85,10 @@ class Job:
             raise ValueError(f"timeout_s must be a positive number, {MAX_TIMEOUT_S:.0f} at most")
         if self.program is None and not all(isinstance(call, str) for call in self.calls):
             raise ValueError("values without a program are text")
+        if len({isinstance(call, StandardInput) for call in self.calls}) > 1:
+            raise ValueError("a program is a script for all its calls or for none")
+        if self.function != FUNCTION and not all(isinstance(call, Arguments) for call in self.calls):
+            raise ValueError("source text and scripts call no function but f")
         if self.repeats > 1 and not self.reload:
             raise ValueError("a program that is loaded once cannot repeat its calls")
 

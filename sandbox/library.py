@@ -102,9 +102,12 @@ class _Stream:
         pass
 
 
+most_frames = guards.MAX_RECURSION  # of this process; a job may ask for more
+
+
 def set_recursion_limit(limit: int) -> None:
     """sys.setrecursionlimit, within what the stack of the child can take."""
-    sys.setrecursionlimit(min(limit, guards.MAX_RECURSION))
+    sys.setrecursionlimit(min(limit, most_frames))
 
 
 REPLACEMENTS: dict[str, dict[str, Any]] = {

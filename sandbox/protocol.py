@@ -11,25 +11,30 @@ REPORT = struct.Struct("!I?id")
 ORDER_PER_SOURCE = 16  # bytes of an order at most for each of source: encoded arguments, and what marshal adds a call
 ORDER_EXTRA = 1 << 16  # bytes of an order beyond
 BYTES_PER_CHARACTER = 4  # of a value's canonical text, which its encoding takes at most (sandbox/encoding.py)
+FUNCTION, RECURSION_LIMIT = "f", 1000  # what is called, and the depth that a program finds in plain CPython
 JOB_LINE, TOO_LARGE = "job", "too_large"  # what may stand where a call's status does
 LINES_EXTRA = 1 << 16  # bytes of the channel beyond: statuses and errors
 
 
 @dataclass(frozen=True, slots=True)
 class PackedJob:
-    """What a child is told of a job. A call is source text (str), or encoded arguments (bytes, as UTF-8).
+    """What a child is told of a job. A call is source text (str), encoded arguments (bytes, as UTF-8), or what the
+    program reads as a script (a tuple of one text).
 
     What a value is compared with is not among it: no child knows what it should have answered.
     """
 
     program: str
-    calls: tuple[str | bytes, ...]
+    calls: tuple[str | bytes | tuple[str], ...]
     repeats: int = 1
     reload: bool = True
+    function: str = FUNCTION
+    recursion_limit: int = RECURSION_LIMIT
 
     def packed(self) -> bytes:
         """As bytes for the zygote, which runs the same interpreter. Nothing that comes back is read this way."""
-        return marshal.dumps((self.program, self.calls, self.repeats, self.reload))
+        fields = (self.program, self.calls, self.repeats, self.reload, self.function, self.recursion_limit)
+        return marshal.dumps(fields)
 
     @classmethod
     def unpack(cls, body: bytes) -> "PackedJob":

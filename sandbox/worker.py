@@ -15,7 +15,7 @@ from pathlib import Path
 
 from multiprocess.connection import Connection
 
-from sandbox.arguments import Arguments
+from sandbox.arguments import Arguments, StandardInput
 from sandbox.encoding import encode
 from sandbox.equality import equal
 from sandbox.job import CallResult, CallStatus, Job, JobResult, JobStatus, SandboxConfig, SandboxError, Wall
@@ -126,8 +126,10 @@ class Order:
         """The order for a job, with the config's limits where the job has none of its own."""
         timeout_s = config.timeout_s if job.timeout_s is None else job.timeout_s
         cpu_s = config.cpu_s or math.ceil(timeout_s)
-        calls = tuple(call if isinstance(call, str) else _encoded(call, config) for call in job.calls)
-        packed = PackedJob(job.program or "", calls, job.repeats, job.reload).packed()
+        calls = tuple(_packed(call, config) for call in job.calls)
+        packed = PackedJob(
+            job.program or "", calls, job.repeats, job.reload, job.function, job.recursion_limit
+        ).packed()
         return cls(job, timeout_s, cpu_s, packed)
 
 
@@ -238,6 +240,13 @@ def _import_paths() -> list[str]:
     if spec is None or spec.origin is None:
         raise SandboxError("RestrictedPython is not installed; pip install RestrictedPython")
     return [*paths, str(Path(spec.origin).parent.parent)]
+
+
+def _packed(call: str | Arguments | StandardInput, config: SandboxConfig) -> str | bytes | tuple[str]:
+    """A call as its child gets it (PackedJob)."""
+    if isinstance(call, StandardInput):
+        return (call.text,)
+    return call if isinstance(call, str) else _encoded(call, config)
 
 
 def _encoded(arguments: Arguments, config: SandboxConfig) -> bytes:

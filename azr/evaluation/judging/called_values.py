@@ -12,10 +12,10 @@ from typing import Any
 
 from azr.evaluation.judging.check import Judgement, Tools, judge_parsed
 from azr.evaluation.judging.completion_text import parse
+from azr.evaluation.judging.each_call import each_call
 from azr.evaluation.judging.value_text import find_answer
-from sandbox import Job
-from sandbox.literals import literal as read_value
-from sandbox.values import same as equal
+from sandbox import Arguments, CallResult, CallStatus, Job, compute_arguments, compute_value, equal, read_value
+from sandbox.values import NotDataError
 
 TIMEOUT_S = 3.0  # as CRUXEval's own harness; its functions take microseconds
 
@@ -30,7 +30,7 @@ class OutputOf:
         """One judgement a completion."""
         expected = read_value(self.output)
         answers = [find_answer(completion, _as_value) for completion in completions]
-        return judge_parsed(answers, lambda texts: [(equal(read_value(text), expected), "") for text in texts])
+        return judge_parsed(answers, lambda texts: [(equal(compute_value(text), expected), "") for text in texts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +46,24 @@ class InputFor:
         return judge_parsed(answers, lambda different: self._judge(tools, different))
 
     def _judge(self, tools: Tools, answers: Sequence[str]) -> list[tuple[bool, str]]:
-        """For each answer, whether f(answer) gives the output.
-
-        An answer is judged by its own limits: where a job ends early, the one it ended at has a job of its own.
-        """
+        """For each answer, whether f(answer) gives the output, by its own limits."""
         expected = read_value(self.output)
-        verdicts: list[tuple[bool, str]] = []
-        alone = False
-        while len(verdicts) < len(answers):
-            rest = tuple(answers[len(verdicts) :])
-            result = tools.sandbox.run(Job(self.program, rest[:1] if alone else rest, timeout_s=TIMEOUT_S))
-            verdicts += [_verdict(call, expected) for call in result.calls]
-            if alone and not result.calls:
-                verdicts.append((False, f"{result.status}: {result.error or ''}"))
-            alone = not alone and len(rest) > len(result.calls)
-        return verdicts
+        job = Job(self.program, tuple(map(_handed_over, answers)), timeout_s=TIMEOUT_S)
+        return [_verdict(call, expected) for call in each_call(tools.sandbox, job)]
 
 
-def _verdict(call: Any, expected: Any) -> tuple[bool, str]:
-    if call.value is None:
+def _handed_over(answer: str) -> Arguments | str:
+    """The answer as data; one with functions of their own parameters is all that goes as text."""
+    try:
+        return compute_arguments(answer)
+    except NotDataError:
+        return answer
+
+
+def _verdict(call: CallResult, expected: Any) -> tuple[bool, str]:
+    if call.status is not CallStatus.OK:
         return False, call.error or call.status
-    return equal(read_value(call.value), expected), ""
+    return equal(call.data, expected), ""
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -76,7 +73,8 @@ def _as_value(text: str) -> str | None:
     """The value that `text` is, or that an `assert f(...) == value` line claims, as source text."""
     call_and_value = _compared(text)
     node = call_and_value[1] if call_and_value else _expression(text)
-    return _source(node) if node is not None and _is_data(node) else None
+    source = _source(node) if node is not None else None
+    return source if source is not None and _is_value(source) else None
 
 
 def _as_arguments(text: str) -> str | None:
@@ -87,21 +85,28 @@ def _as_arguments(text: str) -> str | None:
         node = _expression(f"f({text.strip()}\n)")
     if not (isinstance(node, ast.Call) and _is_call_of_f(node)):
         return None
-    values = [*node.args, *(keyword.value for keyword in node.keywords)]
-    if not all(_is_data(value) or _is_own_lambda(value) for value in values):
-        return None
-    sources = [_source(argument) for argument in (*node.args, *node.keywords)]
-    return ", ".join(source for source in sources if source is not None) if None not in sources else None
+    sources: list[str] = []
+    for argument in (*node.args, *node.keywords):
+        source = _source(argument)
+        value = argument.value if isinstance(argument, ast.keyword) else argument
+        if source is None or not (_is_own_lambda(value) or _are_arguments(source)):
+            return None
+        sources.append(source)
+    return ", ".join(sources)
 
 
-def _is_data(node: ast.expr) -> bool:
-    inner = node.value if isinstance(node, ast.Starred) else node
-    source = _source(inner)
-    if source is None:
-        return False
+def _is_value(source: str) -> bool:
     try:
-        read_value(source)
-    except Exception:
+        compute_value(source)
+    except NotDataError:
+        return False
+    return True
+
+
+def _are_arguments(source: str) -> bool:
+    try:
+        compute_arguments(source)
+    except NotDataError:
         return False
     return True
 

@@ -224,7 +224,9 @@ def _is_indented_whole(text: str, name: str) -> bool:
     """Whether a text that begins with an indent is the whole function, moved to the right as one or at its start."""
     lines = program_lines(text)
     first = _first_code_line(lines)
-    if first is None or not re.match(rf"\s*(?:(?:async )?def {re.escape(name)}\b|from |import |@|class )", lines[first]):
+    if first is None or not re.match(
+        rf"\s*(?:(?:async )?def {re.escape(name)}\b|from |import |@|class )", lines[first]
+    ):
         return False
     return any(_runs(source) and defines(source, name) for source in list(_indentations(text))[1:])
 

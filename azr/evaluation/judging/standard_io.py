@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from azr.evaluation.judging.check import Judgement, Tools, judge_parsed
 from azr.evaluation.judging.each_call import each_call
 from azr.evaluation.judging.program_text import whole_program, with_preamble
-from sandbox import Arguments, CallStatus, Job, JobStatus, equal, read_arguments, read_value
+from sandbox import Arguments, CallStatus, Job, JobStatus, StandardInput, equal, read_arguments, read_value
 
 TIMEOUT_S = 12.0  # of each test; twice the harness's
 METHOD_TIMEOUT_S = 30.0  # of all tests of a method together
@@ -42,9 +42,8 @@ class StandardIO:
         return judge_parsed(programs, lambda different: [self._judge(tools, program) for program in different])
 
     def _judge(self, tools: Tools, program: str) -> tuple[bool, str]:
-        job = Job(
-            with_imports(program), self.inputs, timeout_s=TIMEOUT_S, script=True, recursion_limit=RECURSION_LIMIT
-        )
+        tests = tuple(map(StandardInput, self.inputs))
+        job = Job(with_imports(program), tests, timeout_s=TIMEOUT_S, recursion_limit=RECURSION_LIMIT)
         for call, wanted in zip(each_call(tools.sandbox, job), self.outputs, strict=True):
             if call.status is not CallStatus.OK:
                 return False, call.error or call.status

@@ -13,7 +13,9 @@ from azr.evaluation.judging.program_text import completed_program, defines, whol
 HEADER = 'import math\n\n\ndef area(r):\n    """The area of a disc."""\n'
 BODY = "    return math.pi * r * r\n"
 AREA = "def area(r):\n    return 3.14159265 * r * r\n"
-LOOP_HEADER = 'from typing import List\n\n\ndef total(xs: List[int]) -> int:\n    """The sum of those above nought."""\n'
+LOOP_HEADER = (
+    'from typing import List\n\n\ndef total(xs: List[int]) -> int:\n    """The sum of those above nought."""\n'
+)
 LOOP = "    found = 0\n    for x in xs:\n        if x > 0:\n            found += x\n    return found\n"
 SECONDS = 6.0  # for any completion, on a machine that has other things to do
 
@@ -187,7 +189,12 @@ def test_a_name_may_be_defined_in_any_way(definition: str) -> None:
 
 @pytest.mark.parametrize(
     "definition",
-    ["from operator import add", "from operator import mul as times, add", "import operator as add", "from operator import *"],
+    [
+        "from operator import add",
+        "from operator import mul as times, add",
+        "import operator as add",
+        "from operator import *",
+    ],
 )
 def test_an_import_may_define_the_name(definition: str) -> None:
     assert defines(definition, "add")
@@ -283,7 +290,9 @@ PIECES = st.sampled_from(
         "- ", "> ", "def area(r, r):", "nonlocal r", "from __future__ import braces", "yield", "await x", "print(area(1))",
     ]
 )  # fmt: skip
-GARBAGE = st.one_of(st.text(max_size=300), st.lists(PIECES, max_size=40).map("\n".join), st.lists(PIECES, max_size=40).map("".join))
+GARBAGE = st.one_of(
+    st.text(max_size=300), st.lists(PIECES, max_size=40).map("\n".join), st.lists(PIECES, max_size=40).map("".join)
+)
 
 
 @settings(deadline=None, max_examples=300)
@@ -324,7 +333,11 @@ LONG_CODE = "def area(x):\n    return [x + 1 for x in range(10) if x % 2]\n" * 1
     ids=lambda text: repr(text[:12]),
 )
 def test_a_long_text_is_read_or_given_up_quickly(text: str) -> None:
-    for read in (lambda: whole_program(text, "area"), lambda: completed_program(HEADER, text, "area"), lambda: whole_program(text)):
+    for read in (
+        lambda: whole_program(text, "area"),
+        lambda: completed_program(HEADER, text, "area"),
+        lambda: whole_program(text),
+    ):
         started = time.perf_counter()
         read()
         assert time.perf_counter() - started < SECONDS

@@ -87,7 +87,9 @@ def test_an_output_is_found(frame: str, value: str, tools: Tools) -> None:
         "Input: {}",
     ],
 )
-@pytest.mark.parametrize("arguments", ["'ab', 2", "'ab', n=2", "*['ab', 2]", "**{'s': 'ab', 'n': 2}", "s='ab', n=1 + 1"])
+@pytest.mark.parametrize(
+    "arguments", ["'ab', 2", "'ab', n=2", "*['ab', 2]", "**{'s': 'ab', 'n': 2}", "s='ab', n=1 + 1"]
+)
 def test_an_input_is_found(frame: str, arguments: str, tools: Tools) -> None:
     check = InputFor("def f(s, n):\n    return s + str(n)", "'ab2'")
     assert verdicts(check, tools, frame.replace("{}", arguments)) == [RIGHT]
@@ -95,7 +97,18 @@ def test_an_input_is_found(frame: str, arguments: str, tools: Tools) -> None:
 
 @pytest.mark.parametrize(
     "completion",
-    ["", "I can't say.", "x", "f(x)", "hello world", "sorted([2, 1])", "[x for x in [1, 2]]", "(a := 1)", "len('ab')", "\x00"],
+    [
+        "",
+        "I can't say.",
+        "x",
+        "f(x)",
+        "hello world",
+        "sorted([2, 1])",
+        "[x for x in [1, 2]]",
+        "(a := 1)",
+        "len('ab')",
+        "\x00",
+    ],
 )
 def test_what_is_no_value_is_no_answer(completion: str, tools: Tools) -> None:
     assert verdicts(OutputOf("[1, 2]"), tools, completion) == [UNPARSED]
