@@ -16,6 +16,7 @@ import os
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from mmap import mmap
 from types import CodeType
@@ -198,10 +199,8 @@ class _Run:
             modules.MODULES["sys"] = system
             table = {**(_BUILTINS if self.limits.policy else vars(builtins)), **script.builtins_of(system)}
             self._prepare()
-            try:
+            with suppress(SystemExit):
                 exec(code, {"__name__": "__main__", "__doc__": None, "__builtins__": table})
-            except SystemExit:
-                pass
             return script.printed(output)
 
         return run

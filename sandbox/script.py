@@ -162,9 +162,15 @@ def printed(output: Output) -> str:
 def system(base: Any, text: str) -> SimpleNamespace:
     """What a script finds as `sys`: what `base` has, and the streams, with `text` to read. The script may set them."""
     return SimpleNamespace(
-        **{name: value for name, value in vars(base).items() if not name.startswith("_")},
+        **{name: value for name, value in vars(base).items() if name[0] != "_" and name not in ("stdout", "stderr")},
         **{name: getattr(sys, name) for name in SETTINGS if hasattr(sys, name)},
-        **{"stdin": Input(text), "argv": ["program.py"], "platform": sys.platform, "version": sys.version, "path": []},
+        stdin=Input(text),
+        stdout=Output(),
+        stderr=_Nothing(),
+        argv=["program.py"],
+        path=[],
+        platform=sys.platform,
+        version=sys.version,
     )
 
 
