@@ -34,6 +34,7 @@ LENGTH = struct.Struct("=Q")
 _MAX_ERROR = 1000  # characters of an error's text
 _no_decimal_use = decimal.DefaultContext.copy()
 _FUNCTION = compile(FUNCTION, "<call>", "eval")
+_FILLING = tuple(range(1, 480, 16)) * 2 + (1,) * 40 + (17, 33, 49, 65, 81) * 16  # bytes; most are as large as iterators
 
 
 class Channel:
@@ -118,13 +119,15 @@ class _Run:
         self.limits = limits
         self.order_sensitive = False
         self.loads = 0
+        self.filling: list[bytes] = []  # so that what a run makes lies elsewhere than what the one before it made
         self.namespace: dict[str, Any] | None = None  # the program's, where all calls share one
         self.function: Callable[..., Any] | None = None  # likewise
+        self.is_script = any(isinstance(call, tuple) for call in job.calls)
         self.system = modules.MODULES["sys"]
 
     def run(self) -> bytes:
         library.most_frames = max(guards.MAX_RECURSION, self.job.recursion_limit)
-        if any(isinstance(call, tuple) for call in self.job.calls):
+        if self.is_script:
             modules.MODULES["sys"] = script.system(self.system, "")  # what the policy looks the names of imports up in
         code = self._compile_program(self.job.program)
         if not self.job.calls:
@@ -141,7 +144,8 @@ class _Run:
         try:
             if not self.limits.policy:
                 return compile(source, "<program>", "exec")
-            code, sensitive = policy.compile_program(source, nesting=self.limits.nesting)
+            compiled = policy.compile_script if self.is_script else policy.compile_program
+            code, sensitive = compiled(source, nesting=self.limits.nesting)
         except PolicyError as error:
             raise _JobEnded(JobStatus.REJECTED, str(error)) from error
         except (SyntaxError, ValueError, OverflowError, RecursionError) as error:
@@ -231,6 +235,8 @@ class _Run:
         """Make this process what a program that is loaded next expects."""
         if self.loads:  # the first one finds the zygote's
             decimal.setcontext(_no_decimal_use.copy())
+            if self.job.repeats > 1:
+                self.filling += map(bytes, _FILLING)
         self.loads += 1
         sys.setrecursionlimit(self.job.recursion_limit + _frames())
 

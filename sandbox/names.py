@@ -41,7 +41,7 @@ REFUSED_BUILTINS = {
     "memoryview": "reaches raw memory",
 }
 # Functions whose results may depend on hashes or addresses, and attributes that lead to such.
-UNORDERED_NAMES = frozenset({"set", "frozenset", "hash", "id", "eval", "literal_eval"})
+UNORDERED_NAMES = frozenset({"set", "frozenset", "hash", "id", "eval", "literal_eval", "getattr"})
 UNORDERED_ATTRIBUTES = frozenset({"__hash__", "literal_eval"})
 VIEWS = frozenset({"keys", "items"})  # of a dict; they have set operations
 

@@ -19,9 +19,6 @@ from sandbox.modules import ABSENT, MODULES, USELESS_MODULES, missing
 from sandbox.names import (
     NAME_LISTS,
     REFUSED_BUILTINS,
-    UNORDERED_ATTRIBUTES,
-    UNORDERED_NAMES,
-    VIEWS,
     NameKind,
     attribute_kind,
     is_field,
@@ -29,6 +26,7 @@ from sandbox.names import (
     store_kind,
     words,
 )
+from sandbox.order import may_show_order
 from sandbox.plain import plain_call, plain_program
 
 _VISITOR_DEPTH = 4  # Python frames that one level of nesting takes while the tree is visited
@@ -37,15 +35,12 @@ LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, *_OPERATORS)
 
 
 class Policy(RestrictingNodeTransformer):
-    """One use, for one tree. `errors` says what is refused, `order_sensitive` whether hash order may tell."""
+    """One use, for one tree. `errors` says what is refused."""
 
     def __init__(self, nesting: int) -> None:
         super().__init__()
         self.nesting = nesting
         self.depth = 0
-        self.order_sensitive = False
-        self.views: set[str] = set()  # variables that hold the keys or items of a dict
-        self.asks_for_views = self.combines = False  # keys or items anywhere, and operators that numbers rarely see
         self.class_names: list[str] = []
         self.bound: set[str] = set()
         self.refused_loads: dict[str, str] = {}
@@ -89,7 +84,6 @@ class Policy(RestrictingNodeTransformer):
         for name, error in self.refused_loads.items():
             if name not in self.bound:
                 self.errors.append(error)
-        self.order_sensitive |= self.asks_for_views and self.combines
         if self.errors:
             raise PolicyError(self.errors[0])
 
@@ -103,8 +97,6 @@ class Policy(RestrictingNodeTransformer):
             self.refused_loads.setdefault(name, f"Line {node.lineno}: {name}() {REFUSED_BUILTINS[name]}")
         elif name in self.useless:
             self.error(node, self.useless[name])
-        elif name in UNORDERED_NAMES:
-            self.order_sensitive = True
         elif name[0] == "_" and not is_variable(name):
             self.error(node, f"the name {name!r} is reserved")
         return node
@@ -113,8 +105,6 @@ class Policy(RestrictingNodeTransformer):
         name = node.attr
         owner = self.visit(node.value)
         if type(node.ctx) is ast.Load:
-            self.order_sensitive |= name in UNORDERED_ATTRIBUTES
-            self.asks_for_views |= name in VIEWS
             kind = attribute_kind(name)
             if kind is NameKind.PLAIN:
                 node.value = owner
@@ -153,11 +143,9 @@ class Policy(RestrictingNodeTransformer):
     # -- displays and comprehensions ----------------------------------------------------------------------------------
 
     def visit_Set(self, node: ast.Set) -> ast.AST:
-        self.order_sensitive = True
         return self.node_contents_visit(node)
 
     def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
-        self.order_sensitive = True
         return self.node_contents_visit(node)
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
@@ -166,14 +154,7 @@ class Policy(RestrictingNodeTransformer):
         return self.node_contents_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        self._check_set_operation(node.op, node.left, node.right)
         return self.node_contents_visit(node)
-
-    def _check_set_operation(self, operator: ast.operator, *sides: ast.expr) -> None:
-        """d.keys() & e.keys() is a set, and so is it where the keys have gone through a variable."""
-        self.combines |= isinstance(operator, (ast.BitAnd, ast.BitOr, ast.BitXor))
-        if isinstance(operator, ast.Sub):
-            self.order_sensitive |= any(_is_view(s) or (isinstance(s, ast.Name) and s.id in self.views) for s in sides)
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -183,8 +164,6 @@ class Policy(RestrictingNodeTransformer):
                 self._check_name_list(node.value)
             else:
                 node.targets[index] = self.visit(target)
-        if _is_view(node.value):
-            self.views.update(target.id for target in node.targets if isinstance(target, ast.Name))
         node.value = self.visit(node.value)
         return node
 
@@ -195,7 +174,6 @@ class Policy(RestrictingNodeTransformer):
                 self.error(value, "__slots__ and __match_args__ must be literal tuples of ordinary names")
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
-        self._check_set_operation(node.op, node.target, node.value)
         return self.node_contents_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
@@ -326,10 +304,6 @@ def _dispatch(kind: type) -> Any:
     return getattr(Policy, f"visit_{kind.__name__}", Policy.generic_visit)
 
 
-def _is_view(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VIEWS
-
-
 def _require(module: str) -> None:
     if module in ABSENT:
         missing.report(module)
@@ -343,8 +317,9 @@ def _call(node: ast.expr, guard: str, *args: ast.expr) -> ast.Call:
     return call
 
 
-def _transform(tree: ast.AST, nesting: int) -> Policy:
+def _transform(tree: ast.AST, nesting: int, provided: frozenset[str] = frozenset()) -> Policy:
     policy = Policy(nesting)
+    policy.bound |= provided
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _VISITOR_DEPTH * nesting + 200))
     try:
@@ -366,8 +341,17 @@ def compile_program(source: str, *, nesting: int) -> tuple[CodeType, bool]:
 def transform_program(source: str, *, nesting: int) -> tuple[CodeType, bool]:
     """`compile_program` by way of the syntax tree, whatever the source."""
     tree = _parse(source, "exec")
-    policy = _transform(tree, nesting)
-    return _compile(tree, "exec"), policy.order_sensitive
+    order_sensitive = may_show_order(tree, MODULES)
+    _transform(tree, nesting)
+    return _compile(tree, "exec"), order_sensitive
+
+
+def compile_script(source: str, *, nesting: int) -> tuple[CodeType, bool]:
+    """`compile_program` for a program that finds streams (sandbox/script.py), and an `open` that opens nothing else."""
+    tree = _parse(source, "exec")
+    order_sensitive = may_show_order(tree, MODULES)
+    _transform(tree, nesting, frozenset({"open"}))
+    return _compile(tree, "exec"), order_sensitive
 
 
 def compile_call(arguments: str, *, nesting: int, function: str = "f") -> tuple[CodeType, bool]:
@@ -381,8 +365,9 @@ def transform_call(arguments: str, *, nesting: int, function: str = "f") -> tupl
     call = tree.body
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == function):
         raise PolicyError("the text is not one argument list")
-    policy = _transform(tree, nesting)
-    return _compile(tree, "eval"), policy.order_sensitive
+    order_sensitive = may_show_order(tree, MODULES)
+    _transform(tree, nesting)
+    return _compile(tree, "eval"), order_sensitive
 
 
 def compile_expression(source: str, *, nesting: int) -> tuple[CodeType, set[str]]:

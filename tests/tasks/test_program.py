@@ -1,6 +1,5 @@
 """Measures of programs."""
 
-import ast
 import gzip
 import json
 import os
