@@ -23,7 +23,10 @@ from typing import Any
 
 from sandbox.values import FACTORIES, MAX_DIGITS, NotDataError, TooLargeError, integer_in_bounds, type_name
 
-_TABLE_S = 1.0  # processor time for all sets and dicts of one text; a million honest keys take a tenth of it
+_TABLE_S, _KEY_S = (
+    0.25,
+    1e-6,
+)  # processor time for all sets and dicts of one text, and for each key; honest ones take a fifth
 _TABLE_STEP = 16  # keys between two looks at the clock
 _SMALL_TABLE = 64  # keys that cannot take long, however they were chosen
 SET_TAG, FROZENSET_TAG = '{"s":', '{"z":'  # in an encoding these can stand nowhere else: a string's quotes are escaped
@@ -248,12 +251,12 @@ class Tables:
         return table
 
     def _fill(self, update: Callable[[Any], None], parts: Any) -> None:
-        end = time.thread_time() + self.left_s
+        end = time.thread_time() + self.left_s + len(parts) * _KEY_S
         for start in range(0, len(parts), _TABLE_STEP):
             update(parts[start : start + _TABLE_STEP])
             if time.thread_time() > end:
                 raise EncodingError("keys that were chosen to make a table slow")
-        self.left_s = end - time.thread_time()
+        self.left_s = min(self.left_s, end - time.thread_time())
 
 
 def _int(digits: str) -> int:

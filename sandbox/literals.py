@@ -185,7 +185,11 @@ class _Literal:
         raise NotDataError("only constructors of plain data may be called in a literal")
 
     def _ordered_dict(self, items: Any = (), **named: Any) -> OrderedDict[Any, Any]:
-        pairs = list(items.items()) if type(items) is dict else [(key, value) for key, value in _sequence(items)]
+        pairs = (
+            list(items.items())
+            if type(items) is dict
+            else [(key, value) for key, value in map(_sequence, _sequence(items))]
+        )
         return OrderedDict(self.tables.dict([*pairs, *named.items()]))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from sandbox import Arguments, CallStatus, Job, JobStatus, Sandbox
 
-# Expressions in x, "a"; each shows the order of a set, a hash or an address, most of them cut so that no " at 0x" is left.
+# Expressions in x, "a"; each shows the order of a set, a hash or an address, most cut so that no " at 0x" is left.
 SHOWN = {
     "the order of a set": "list({x, 'b', 'c', 'd', 'e'})",
     "an operator's function": "list(operator.or_({c: 1 for c in 'abcdef'}.keys(), [x]))",
