@@ -143,7 +143,11 @@ STACK_BYTES = 96 << 20
 def limit_for_good() -> None:
     """What no child ever needs: files written, core dumps, locked memory, message queues. And a stack that grows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    if soft != resource.RLIM_INFINITY and soft < STACK_BYTES and (hard == resource.RLIM_INFINITY or hard >= STACK_BYTES):
+    if (
+        soft != resource.RLIM_INFINITY
+        and soft < STACK_BYTES
+        and (hard == resource.RLIM_INFINITY or hard >= STACK_BYTES)
+    ):
         resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))
     for name in ("RLIMIT_FSIZE", "RLIMIT_CORE", "RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE"):
         if hasattr(resource, name):

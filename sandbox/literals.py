@@ -21,6 +21,7 @@ from typing import Any
 
 from sandbox.arguments import Arguments
 from sandbox.encoding import Tables
+from sandbox.syntax import parse
 from sandbox.values import FACTORIES, MAX_DIGITS, NotDataError
 
 MAX_COMPUTED_SIZE = 1_000_000  # elements and characters that a text may compute, all together
@@ -85,10 +86,10 @@ class _Literal:
     # -- the text -----------------------------------------------------------------------------------------------------
 
     def value(self, text: str) -> Any:
-        return self.read(ast.parse(text.strip(), mode="eval").body, self.nesting)
+        return self.read(parse(text.strip(), mode="eval").body, self.nesting)
 
     def arguments(self, text: str) -> Arguments:
-        call = ast.parse(f"{_FUNCTION}({text}\n)", mode="eval").body
+        call = parse(f"{_FUNCTION}({text}\n)", mode="eval").body
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
             raise NotDataError("not one list of arguments")
         positional, keywords = self._arguments(call, self.nesting)

@@ -116,7 +116,7 @@ def _copy(name: str, spec: str) -> ModuleType:
 
 _INTERNAL = "_strptime"  # imported by datetime.strptime, in C, in the program's name; no import statement may say so
 # What programs can import in this process. Empty until `load`.
-MODULES: dict[str, Any] = {}
+MODULES: dict[str, ModuleType] = {}
 # Modules that programs may import, but not in this process.
 ABSENT: set[str] = set()
 

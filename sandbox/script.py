@@ -159,7 +159,7 @@ def printed(output: Output) -> str:
     return "".join(part if isinstance(part, str) else part.decode("utf-8", "replace") for part in parts)
 
 
-def system(base: Any, text: str) -> SimpleNamespace:
+def system(base: Any, text: str) -> Any:
     """What a script finds as `sys`: what `base` has, and the streams, with `text` to read. The script may set them."""
     return SimpleNamespace(
         **{name: value for name, value in vars(base).items() if name[0] != "_" and name not in ("stdout", "stderr")},
@@ -174,7 +174,7 @@ def system(base: Any, text: str) -> SimpleNamespace:
     )
 
 
-def builtins_of(system: SimpleNamespace) -> dict[str, Callable[..., Any]]:
+def builtins_of(system: Any) -> dict[str, Callable[..., Any]]:
     """The built-ins that a script has beyond those of other programs, or in their place."""
     standard_input = system.stdin
 

@@ -4,11 +4,12 @@ A mark counts where it stands in prose. One that is part of a program (`s.split(
 is the program's own.
 """
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+
+from sandbox.syntax import parse
 
 LONGEST = 64_000  # characters of an answer that are looked at
 _MOST_MARKS = 50  # of one kind that are looked at, the last ones
@@ -53,7 +54,7 @@ def fenced_blocks(text: str) -> list[Block]:
     A block ends at the first closing line that leaves a program, so that a fence in its docstring does not end it;
     where none does, at the first closing line. One that is never closed ends with the text or at the next fence.
     """
-    if "```" not in text and "~~~" not in text or is_code(text):
+    if ("```" not in text and "~~~" not in text) or is_code(text):
         return []
     fences = [fence for fence in _FENCE.finditer(text) if _may_be_fence(fence)][:_MOST_FENCES]
     blocks: list[Block] = []
@@ -67,14 +68,6 @@ def fenced_blocks(text: str) -> list[Block]:
 def is_code(text: str) -> bool:
     """Whether all of a text is Python: a program, or the body of a function."""
     return parses(text) or (text.startswith((" ", "\t", "\n", "#")) and parses(f"if 1:\n{text}"))
-
-
-def parse(source: str) -> ast.Module:
-    """`ast.parse` with every way in which a text can fail to be a program turned into SyntaxError."""
-    try:
-        return ast.parse(source)
-    except (ValueError, RecursionError, MemoryError) as error:  # null bytes; nested too deeply for the parser
-        raise SyntaxError(str(error)) from error
 
 
 @lru_cache(maxsize=64)

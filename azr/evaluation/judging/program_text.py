@@ -10,7 +10,8 @@ import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from azr.evaluation.judging.completion_text import answer_parts, fenced_blocks, parse, parses
+from azr.evaluation.judging.completion_text import answer_parts, fenced_blocks, parses
+from sandbox.syntax import parse
 
 ATTEMPTS = 60  # cuts tried before a reading is given up
 STARTS = 40  # lines tried as a program's first
@@ -46,9 +47,9 @@ def completed_program(header: str, completion: str, name: str) -> str | None:
     functions) is kept in either case. None where neither reading defines `name`.
     """
     for text in answer_parts(completion):
-        if _starts_as_body(text) and not _is_indented_whole(text, name):
-            if (program := _with_body(header, text, name)) is not None:
-                return program
+        is_body = _starts_as_body(text) and not _is_indented_whole(text, name)
+        if is_body and (program := _with_body(header, text, name)) is not None:
+            return program
         if (program := _whole(text, name)) is not None:
             return with_preamble(program, preamble(header, name))
         for body in [*(block.text for block in reversed(fenced_blocks(text))), text]:

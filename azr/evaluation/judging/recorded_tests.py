@@ -21,6 +21,7 @@ from azr.evaluation.judging.function_outputs import LEAST_TIMEOUT_S, REFERENCE_T
 from azr.evaluation.judging.program_text import completed_program
 from azr.evaluation.judging.standins import StandIns
 from sandbox import Arguments, CallStatus, Job, JobResult, JobStatus
+from sandbox.syntax import parse
 
 _RANDOM = Path(__file__).with_name("seeded_random.py").read_text(encoding="utf-8")
 
@@ -81,7 +82,7 @@ class RecordedTests:
 
     def _test(self) -> str:
         """The test's source, with our generator where it wants the random module."""
-        tree = StandIns({"random": "seeded_random"}).visit(ast.parse(self.test))
+        tree = StandIns({"random": "seeded_random"}).visit(parse(self.test))
         return f"{_RANDOM}\n{ast.unparse(tree)}"
 
     def _record(self, tools: Tools) -> tuple[Arguments, ...]:

@@ -22,7 +22,8 @@ METHOD_TIMEOUT_S = 30.0  # of all tests of a method together
 RECURSION_LIMIT = 50_000
 
 # What LiveCodeBench's harness has imported before a solution runs, as far as the sandbox has it. Two names that are
-# functions of `operator` and built-ins are the built-ins again; what both `typing` and `collections` have is the latter's.
+# functions of `operator` and built-ins are the built-ins again; of what `typing` and `collections` share, the latter's
+# is taken.
 _STARS = "typing string re datetime collections heapq bisect copy math itertools functools operator io sys json"
 _MODULES = "string, re, datetime, collections, heapq, bisect, copy, math, itertools, functools, operator, io, sys, json"
 _IMPORTS = "; ".join([*(f"from {name} import *" for name in _STARS.split()), "del abs, pow", f"import {_MODULES}"])
@@ -44,7 +45,7 @@ class StandardIO:
     def _judge(self, tools: Tools, program: str) -> tuple[bool, str]:
         tests = tuple(map(StandardInput, self.inputs))
         job = Job(with_imports(program), tests, timeout_s=TIMEOUT_S, recursion_limit=RECURSION_LIMIT)
-        for call, wanted in zip(each_call(tools.sandbox, job), self.outputs, strict=True):
+        for call, wanted in zip(each_call(tools.sandbox, job, TIMEOUT_S), self.outputs, strict=True):
             if call.status is not CallStatus.OK:
                 return False, call.error or call.status
             if not same_text(call.data, wanted):

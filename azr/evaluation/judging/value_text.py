@@ -17,13 +17,16 @@ Answer = TypeVar("Answer")
 MOST_TRIES = 400  # places that are tried
 LONGEST = 20_000  # characters of an answer
 _MOST_LINES = 40  # over which a value at the start of a text may reach
+_MOST_PLACES = 20  # of one kind in a text, the last ones
 _MOST_ENDS = 60  # places tried as the end of a value
 
 _TAGGED = re.compile(r"\[ANSWER\](.*?)(?:\[/ANSWER\]|\Z)", re.DOTALL)
 _LINK = r"\s*(?:is|are|was|will be|would be|should be|must be|can be|could be|equals|:|==?|->|=>|→)\s*(.+)"
 _SAID = [
-    re.compile(rf"(?:output|input|answer|result)\b[*`]*(?:\s+of\s+`?f\([^\n]*\)`?)?[*]*{_LINK}", re.IGNORECASE),
-    re.compile(r"\bf\([^\n]*\)`?\s*(?:==?|->|=>|→|returns|gives|evaluates to|is|will return|would return)\s+(.+)"),
+    re.compile(rf"(?:output|input|answer|result)\b[*`]*(?:\s+of\s+`?f\([^\n]{{0,400}}\)`?)?[*]*{_LINK}", re.IGNORECASE),
+    re.compile(
+        r"\bf\([^\n]{0,400}\)`?\s*(?:==?|->|=>|→|returns|gives|evaluates to|is|will return|would return)\s+(.+)"
+    ),
     re.compile(r"\b(?:return|returns|returned|prints|gives|yields|evaluates to)\b:?\s+(.+)", re.IGNORECASE),
     re.compile(rf"\bvalue\b{_LINK}", re.IGNORECASE),
 ]
@@ -39,6 +42,11 @@ _TOKEN = re.compile(
     r"|[A-Za-z_]\w*(?:\.\w+)*)|(?P<open>[\[({])|(?P<close>[\])}])|\s+|.",
     re.DOTALL,
 )
+# What may follow a value on its line: the end, a mark, a word; but nothing that makes it part of a larger expression.
+_BEHIND = re.compile(
+    r"[`*_]{0,3}(?:$|\)|\s*\n|[.;!?:](?:\s|$)|,\s+[A-Za-z]|\s*\[/|\s+[(#→–—]"
+    r"|\s+(?!(?:if|or|and|in|not|for|else|lambda)\b)[A-Za-z])"
+)
 
 
 def find_answer(completion: str, reading: Callable[[str], Answer | None]) -> Answer | None:
@@ -46,7 +54,7 @@ def find_answer(completion: str, reading: Callable[[str], Answer | None]) -> Ans
     for number, text in enumerate(_places(completion)):
         if number >= MOST_TRIES:
             break
-        if 0 < len(text) <= LONGEST and (answer := reading(text)) is not None:
+        if len(text) <= LONGEST and (text or not number) and (answer := reading(text)) is not None:
             return answer
     return None
 
@@ -60,11 +68,11 @@ def _places(completion: str) -> Iterator[str]:
         for whole in (*tagged, *blocks, text):
             yield from _whole_or_first(whole.strip())
         for pattern in _SAID:
-            for said in reversed(pattern.findall(text)):
+            for said in reversed(pattern.findall(text)[-_MOST_PLACES:]):
                 yield from _starts(said)
         yield from reversed(_QUOTED.findall(text))
-        for call in reversed(list(_CALLS.finditer(text))):
-            yield from _starts(text[call.start() : call.start() + LONGEST])
+        for call in reversed(list(_CALLS.finditer(text))[-_MOST_PLACES:]):
+            yield from _first_bracketed(text[call.start() : call.start() + LONGEST])
         yield from _starts(text)
         for line in reversed(text.splitlines()):
             yield line.strip().rstrip(". ")
@@ -89,6 +97,16 @@ def _starts(text: str) -> Iterator[str]:
             yield rest[:end]
 
 
+def _first_bracketed(text: str) -> Iterator[str]:
+    """What a text begins with, up to the end of its first brackets."""
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        depth += (token["open"] is not None) - (token["close"] is not None)
+        if token["close"] and depth <= 0:
+            yield text[: token.end()]
+            return
+
+
 def _dressed(text: str) -> int:
     found = _DRESS.match(text)
     return found.end() if found else 0
@@ -107,6 +125,6 @@ def _value_ends(text: str) -> list[int]:
             break
         if depth < 0 or len(ends) >= _MOST_ENDS:
             break
-        if depth == 0 and (token["value"] or token["close"]):
+        if depth == 0 and (token["value"] or token["close"]) and _BEHIND.match(text, token.end()):
             ends.append(token.end())
     return ends

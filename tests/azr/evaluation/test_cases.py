@@ -17,7 +17,8 @@ CASES = DATA.parent / "cases"
 RIGHT = ("right", "lcb-true")  # the second: right by LiveCodeBench's own harness
 SIEVE = (
     "marks = bytearray([1]) * 2_000_000\n"
-    "for i in range(2, 1415):\n    if marks[i]:\n        for j in range(i * i, 2_000_000, i):\n            marks[j] = 0\n"
+    "for i in range(2, 1415):\n    if marks[i]:\n"
+    "        for j in range(i * i, 2_000_000, i):\n            marks[j] = 0\n"
     "def similar_elements(a, b):\n    return tuple(set(a) & set(b))\n"
 )
 

@@ -286,8 +286,9 @@ PIECES = st.sampled_from(
     [
         "def area(r):", "    return r", "return", "```", "```python", "~~~", "<think>", "</think>", "<answer>",
         "</answer>", "'", '"""', "(", ")", "[", "{", "\\", "#", "# note", "class A:", "import math", "from x", "@a",
-        "if r:", "else:", "    ", "\t", "\n", "\n\n", "\r", "\x0c", "\x00", "\u2028", "λ", "\ud800", "lambda", ":", "=", "1.",
-        "- ", "> ", "def area(r, r):", "nonlocal r", "from __future__ import braces", "yield", "await x", "print(area(1))",
+        "if r:", "else:", "    ", "\t", "\n", "\n\n", "\r", "\x0c", "\x00", "\u2028", "λ", "\ud800", "lambda", ":", "=",
+        "1.", "- ", "> ", "def area(r, r):", "nonlocal r", "from __future__ import braces", "yield", "await x",
+        "print(area(1))",
     ]
 )  # fmt: skip
 GARBAGE = st.one_of(

@@ -134,8 +134,9 @@ COUNTING = "calls = []\ndef g(x):\n    return x * 7 % 1009\ndef f(x, y=0):\n    
         "1 if f(1) == 5 else 2",
     ],
 )
-def test_an_answer_that_is_code_is_no_answer(cheat: str, tools: Tools) -> None:
-    assert verdicts(InputFor(COUNTING, "5"), tools, cheat, f"f({cheat})") == [UNPARSED, UNPARSED]
+def test_an_answer_that_is_code_is_not_right(cheat: str, tools: Tools) -> None:
+    for verdict in verdicts(InputFor(COUNTING, "5"), tools, cheat, f"f({cheat})", f"assert f({cheat}) == 5"):
+        assert verdict is not RIGHT
 
 
 def test_a_function_of_its_own_parameters_may_be_an_input(tools: Tools) -> None:
@@ -143,7 +144,7 @@ def test_a_function_of_its_own_parameters_may_be_an_input(tools: Tools) -> None:
     check = InputFor("def f(xs, change):\n    change(xs)\n    return xs", "[3, 1]")
     good = "[1, 3], lambda xs: xs.reverse()"
     assert verdicts(check, tools, good, f"f({good})", "[1, 3], lambda xs: xs.sort()") == [RIGHT, RIGHT, WRONG]
-    assert verdicts(check, tools, "[1, 3], lambda xs: f(xs, len)") == [UNPARSED]
+    assert RIGHT not in verdicts(check, tools, "[1, 3], lambda xs: f(xs, len)", "[1, 3], lambda xs: g(xs)")
 
 
 def test_every_input_has_the_time_limit_for_itself(tools: Tools) -> None:
@@ -182,7 +183,8 @@ def test_any_text_is_judged(tools: Tools, text: str) -> None:
     "text",
     ["f(" * 30_000, "assert f(1) == 2\n" * 4_000, "output is " * 6_000, "`a`" * 20_000, "[" * 60_000, "1," * 30_000,
      "'" * 60_000, "[ANSWER]" * 7_000, "-" * 60_000 + "1", "1+" * 30_000 + "1", "(1, " * 15_000, "x\n" * 30_000,
-     "9**" * 20_000 + "9", "[1]*10**8", "'a' * 10**12", "10 ** 10 ** 10", "{" + ",".join(str(n * (2**61 - 1)) for n in range(900)) + "}"],
+     "9**" * 20_000 + "9", "[1]*10**8", "'a' * 10**12", "10 ** 10 ** 10",
+     "{" + ",".join(str(n * (2**61 - 1)) for n in range(900)) + "}"],
     ids=lambda text: repr(text[:12]),
 )  # fmt: skip
 def test_a_long_text_is_judged_quickly(tools: Tools, text: str) -> None:
