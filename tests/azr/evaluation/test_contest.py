@@ -183,9 +183,9 @@ def test_a_method_is_called_on_one_object(program: str, expected: Verdict, tools
 PIECES = st.sampled_from(
     ["return", "print(6)", "input()", "def f(a, a): pass", "nonlocal x", "from __future__ import x", "class Solution:",
      "    def run(self, x):", "        return x + 1", "exit()", "raise SystemExit", "x = " + "1+" * 400 + "1",
-     "global x", "import sys", "sys.stdin = None", "sys.stdout = None", "del print", "print = None", "print(print)", "yield 1",
-     "while True: break", "sys.setrecursionlimit(5)", "'\ud800'", "\x00", "# \u2028", "lambda: (yield)", "@f",
-     "(" * 300,
+     "global x", "import sys", "sys.stdin = None", "sys.stdout = None", "del print", "print = None", "print(print)",
+     "yield 1", "while True: break", "sys.setrecursionlimit(5)", "'\ud800'", "\x00", "# \u2028",
+     "lambda: (yield)", "@f", "(" * 300,
      "class A(metaclass=A): pass", "from sys import *", "import nowhere", "async def f(): await g()", "print(end=3)",
      "x: int = (yield)", "match x:\n case 1: pass", "sys.stdout.write('6\\n' * 9)", "open(0).close()", "__doc__ = 1"]
 )  # fmt: skip
