@@ -3,24 +3,27 @@
 import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sandbox.values import canonical
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Arguments:
     """Positional and keyword arguments, all plain data. A child gets copies, new ones for every run of a call."""
 
     positional: tuple[Any, ...] = ()
     keywords: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The canonical source text: what stands between the brackets of the call. Raises what `canonical` raises."""
+        parts = [canonical(value) for value in self.positional]
+        if not self.keywords:
+            return ", ".join(parts)
         named = {name: value for name, value in self.keywords.items() if _is_name(name)}
         others = {name: value for name, value in self.keywords.items() if name not in named}
-        parts = [canonical(value) for value in self.positional]
         parts += [f"{name}={canonical(value)}" for name, value in named.items()]
         if others:
             parts.append(f"**{canonical(others)}")

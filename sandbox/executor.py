@@ -193,8 +193,10 @@ class Sandbox:
         """
         wanted = _computed(output)
         given = [_arguments(answer) for answer in answers]
-        results = iter(self.each(program, [arguments for arguments in given if arguments is not None]))
-        return [arguments is not None and _gives(next(results), wanted) for arguments in given]
+        different = {arguments.text: arguments for arguments in given if arguments is not None}
+        results = self.each(program, list(different.values()))
+        right = {text for text, result in zip(different, results, strict=True) if _gives(result, wanted)}
+        return [arguments is not None and arguments.text in right for arguments in given]
 
     def values_equal(self, values: Sequence[str], expected: Sequence[str]) -> list[bool]:
         """For each pair, whether the literal `values[i]` equals what `expected[i]` writes down; no child is asked."""

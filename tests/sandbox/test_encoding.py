@@ -17,7 +17,7 @@ from sandbox.encoding import EncodingError, decode, encode
 from sandbox.values import NotDataError, TooLargeError, canonical
 from tests.sandbox.test_plain_data import DATA, NOT_DATA
 
-SOON_S = 5.0
+SOON_S = 3.0  # of processor time, which the load of the machine leaves alone
 
 
 @given(DATA)
@@ -83,13 +83,13 @@ JSON = st.recursive(
 
 
 def _decoded(text: str) -> Any:
-    started = time.monotonic()
+    started = time.thread_time()
     try:
         return decode(text)
     except EncodingError:
         return None
     finally:
-        assert time.monotonic() - started < SOON_S
+        assert time.thread_time() - started < SOON_S
 
 
 @settings(deadline=None)

@@ -12,7 +12,7 @@ from sandbox import Arguments, compute_arguments, compute_value, equal, read_arg
 from sandbox.values import NotDataError, canonical
 from tests.sandbox.test_plain_data import DATA
 
-SOON_S = 5.0
+SOON_S = 3.0  # of processor time, which the load of the machine leaves alone
 READERS = [read_value, read_arguments, compute_value, compute_arguments]
 
 
@@ -139,11 +139,11 @@ HEAVY = {
 @pytest.mark.parametrize("name", HEAVY)
 @pytest.mark.parametrize("read", READERS)
 def test_no_text_hangs_or_raises(name: str, read: Any) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     with contextlib.suppress(NotDataError):
         value = read(HEAVY[name])
         canonical(value.positional if isinstance(value, Arguments) else value, limit=1 << 24)
-    assert time.monotonic() - started < SOON_S
+    assert time.thread_time() - started < SOON_S
 
 
 TOKENS = """
@@ -158,7 +158,7 @@ WORDS = st.sampled_from([*TOKENS.split(), "\n"])
 @given(st.lists(WORDS, max_size=25).map(" ".join) | st.text(max_size=60))
 def test_model_like_garbage_is_a_value_or_refused(text: str) -> None:
     for read in READERS:
-        started = time.monotonic()
+        started = time.thread_time()
         with contextlib.suppress(NotDataError):
             read(text)
-        assert time.monotonic() - started < SOON_S
+        assert time.thread_time() - started < SOON_S
