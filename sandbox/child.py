@@ -28,6 +28,7 @@ from sandbox.equality import equal
 from sandbox.guards import PolicyError
 from sandbox.job import CallStatus, JobStatus
 from sandbox.protocol import BYTES_PER_CHARACTER, FUNCTION, JOB_LINE, TOO_LARGE, PackedJob
+from sandbox.refused import refusals
 from sandbox.values import NotDataError, TooLargeError
 
 LENGTH = struct.Struct("=Q")
@@ -144,8 +145,7 @@ class _Run:
         try:
             if not self.limits.policy:
                 return compile(source, "<program>", "exec")
-            compiled = policy.compile_script if self.is_script else policy.compile_program
-            code, sensitive = compiled(source, nesting=self.limits.nesting)
+            code, sensitive = policy.compile_program(source, nesting=self.limits.nesting)
         except PolicyError as error:
             raise _JobEnded(JobStatus.REJECTED, str(error)) from error
         except (SyntaxError, ValueError, OverflowError, RecursionError) as error:
@@ -228,7 +228,7 @@ class _Run:
         except MemoryError:
             raise
         except BaseException as error:
-            raise _JobEnded(JobStatus.ERROR, describe(error)) from error
+            raise _JobEnded(JobStatus.ERROR, _refusal() or describe(error)) from error
         return namespace
 
     def _prepare(self) -> None:
@@ -237,6 +237,7 @@ class _Run:
             decimal.setcontext(_no_decimal_use.copy())
             if self.job.repeats > 1:
                 self.filling += map(bytes, _FILLING)
+            library.restore()
         self.loads += 1
         sys.setrecursionlimit(self.job.recursion_limit + _frames())
 
@@ -255,6 +256,7 @@ class _Run:
 
     def _outcome(self, call: Callable[[], Any]) -> _Outcome:
         """One run of one call."""
+        refusals.forget()
         try:
             value = call()
         except (_JobEnded, MemoryError):
@@ -262,7 +264,9 @@ class _Run:
         except NotDataError as error:
             return CallStatus.NOT_DATA, str(error)
         except BaseException as error:
-            return CallStatus.ERROR, describe(error)
+            return CallStatus.ERROR, _refusal() or describe(error)
+        if refused := _refusal():
+            return CallStatus.ERROR, refused
         limit = BYTES_PER_CHARACTER * self.limits.output_bytes
         try:
             return CallStatus.OK, encode(value, limit=limit, nesting=self.limits.nesting)
@@ -270,6 +274,11 @@ class _Run:
             return CallStatus.NOT_DATA, str(error)
         except TooLargeError:
             return TOO_LARGE, ""
+
+
+def _refusal() -> str | None:
+    """The error that the policy raised since the program was loaded, whatever the program made of it."""
+    return None if refusals.first is None else f"PolicyError: {refusals.first}"
 
 
 def _raiser(error: Exception) -> Callable[[], Any]:
@@ -309,7 +318,7 @@ def _evaluate(source: Any, globals: Any = None, locals: Any = None) -> Any:
     unknown = sorted(name for name in names if name not in _BUILTINS)
     if globals is None and locals is None and unknown:
         raise PolicyError(f"eval() may not look for {unknown[0]!r} in the program")
-    return eval(code, {"__builtins__": _BUILTINS, **(globals or {}), **(locals or {})})
+    return eval(code, guards.evaluation_namespace(_BUILTINS, globals, locals))
 
 
 _BUILTINS = guards.make_builtins(modules.import_module, _evaluate) | guards.GUARDS

@@ -3,7 +3,6 @@
 A guard is only met where the name of an attribute did not settle the matter at compile time.
 """
 
-import abc
 import builtins
 import datetime
 import importlib
@@ -14,7 +13,9 @@ from functools import partial
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
-from sandbox.names import NAME_LISTS, NameKind, attribute_kind, is_field, is_variable, store_kind, words
+from sandbox.classes import TypeStandIn, build_class, type_of
+from sandbox.names import REFUSED_BUILTINS, NameKind, attribute_kind, is_variable, store_kind, words
+from sandbox.refused import PolicyError, Refused
 
 MAX_RECURSION = 20_000  # frames; the child's stack is 8 MiB or what the machine grants
 PROGRAM = "<program>"  # the file name of code that the policy has compiled
@@ -23,10 +24,6 @@ _MISSING = object()
 _METHODS = (BuiltinFunctionType, types.MethodDescriptorType, types.ClassMethodDescriptorType)
 _parse_format = string.Formatter().parse
 _split_field: Any = importlib.import_module("_string").formatter_field_name_split  # as string.Formatter has it
-
-
-class PolicyError(Exception):
-    """What the program is about to do, or the text it wants compiled, is refused by the policy."""
 
 
 def shown(value: object) -> str:
@@ -64,6 +61,9 @@ _foreign = _Foreign()
 close_world = _foreign.close
 
 
+class_variables: Callable[[type], Any] = type.__dict__["__dict__"].__get__  # a class's own, whatever its class says
+
+
 def is_foreign(cls: type) -> bool:
     """Whether a class is not the program's own."""
     return cls in _foreign.classes
@@ -79,7 +79,7 @@ def _owns_private(ob: Any, name: str) -> bool:
     verdict = _private_verdicts.get(key)
     if verdict is None:
         classes = type.mro(cls) + (type.mro(type(cls)) if cls is ob else [])
-        providers = [c for c in classes if is_foreign(c) and name in type.__dict__["__dict__"].__get__(c)]
+        providers = [c for c in classes if is_foreign(c) and name in class_variables(c)]
         verdict = (not is_foreign(cls) or cls is FunctionType) and not providers
         _private_verdicts[key] = verdict
     return verdict
@@ -168,18 +168,23 @@ def own(ob: Any, name: str) -> Any:
     return writable(ob)
 
 
-def type_of(ob: Any) -> Any:
-    """type(ob) and ob.__class__, with the stand-in for `type` where that, or another metaclass, would come out."""
-    cls = type(ob)
-    return TypeStandIn if issubclass(cls, type) else cls
-
-
 def variables(ob: Any) -> dict[str, Any]:
     """vars(ob) and ob.__dict__, for the program's own objects and for functions."""
     foreign = is_foreign(type(ob)) and type(ob) not in _foreign.writable
     if foreign or isinstance(ob, (type, ModuleType)) or _is_of_the_library(ob):
         raise PolicyError(f"the variables of {shown_type(ob)} objects are not the program's to see")
     return vars(ob)
+
+
+def members(ob: Any) -> Any:
+    """ob.__members__. An enum's is a view of its own dict, which the view would hand to the other side of an ==."""
+    value = ob.__members__
+    return types.MappingProxyType(dict(value)) if type(value) is types.MappingProxyType else value
+
+
+def absent(module: str) -> Any:
+    """An import of what the sandbox does not have, in a program that asks whether it is there."""
+    raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
 
 def attribute_setter(ob: Any) -> Callable[..., None]:
@@ -215,6 +220,7 @@ _READERS: dict[NameKind, Callable[[Any, str], Any]] = {
     NameKind.CLASS: lambda ob, _: type_of(ob),
     NameKind.DICT: lambda ob, _: variables(ob),
     NameKind.SETATTR: lambda ob, _: attribute_setter(ob),
+    NameKind.MEMBERS: lambda ob, _: members(ob),
 }
 
 
@@ -255,86 +261,71 @@ def _directory(*objects: Any) -> list[str]:
     return dir(objects[0])
 
 
-def _print(*values: Any, **_: Any) -> None:
-    for value in values:
-        str(value)
+def _print(*values: Any, sep: Any = None, end: Any = None, file: Any = None, flush: Any = False, **other: Any) -> None:
+    """print, whose text goes to `file` piece by piece as in CPython, and nowhere without one."""
+    for name in other:
+        raise TypeError(f"{name!r} is an invalid keyword argument for print()")
+    for name, value in (("sep", sep), ("end", end)):
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} must be None or a string, not {shown_type(value)}")
+    write = _nowhere if file is None else file.write
+    for index, value in enumerate(values):
+        if index:
+            write(" " if sep is None else sep)
+        write(str(value))
+    write("\n" if end is None else end)
+    if flush and file is not None:
+        file.flush()
+
+
+def _nowhere(text: str) -> None:
+    """Where standard output goes."""
 
 
 def _input(prompt: object = "") -> str:
     raise EOFError("EOF when reading a line")
 
 
-def _make_class(metaclass: type, name: Any, bases: Any, namespace: Any, options: dict[str, Any]) -> Any:
-    """A class from a dict: its names by the rules for names in a class statement."""
-    if type(name) is not str or type(namespace) is not dict or type(bases) is not tuple:
-        raise TypeError("a class is made of a str, a tuple and a dict")
-    allowed = {"__module__", "__qualname__", "__doc__", "__classcell__", "__annotations__", *NAME_LISTS}
-    members = dict(namespace)
-    for key, value in members.items():
-        if type(key) is not str or not (is_variable(key) or key in allowed):
-            raise PolicyError(f"a class may not define {shown(key)}")
-        if key in NAME_LISTS and not _harmless_names(value):
-            raise PolicyError(f"{key} must be a tuple of ordinary names")
-        if key == "__annotations__" and not _harmless_names(tuple(value) if type(value) is dict else None):
-            raise PolicyError("annotations must be of ordinary names")
-    return metaclass(name, bases, members, **options)
-
-
-def _harmless_names(names: Any) -> bool:
-    if type(names) not in (str, tuple):
-        return False
-    return all(type(n) is str and is_field(n) for n in ((names,) if type(names) is str else names))
-
-
-def make_abstract_class(name: Any, bases: Any, namespace: Any, **options: Any) -> Any:
-    """abc.ABCMeta as a metaclass."""
-    return _make_class(abc.ABCMeta, name, bases, namespace, options)
-
-
-class _TypeStandInMeta(type):
-    def __instancecheck__(cls, ob: Any) -> bool:
-        return isinstance(ob, type)
-
-    def __subclasscheck__(cls, sub: Any) -> bool:
-        return issubclass(sub, type)
-
-    def __repr__(cls) -> str:
-        return "<class 'type'>"
-
-
-class TypeStandIn(metaclass=_TypeStandInMeta):
-    """What programs know as `type`. The real one makes classes whose names no policy has seen."""
-
-    def __new__(cls, *args: Any, **options: Any) -> Any:
-        if len(args) == 1 and not options:
-            return type_of(args[0])
-        if len(args) != 3:
-            raise TypeError("type() takes 1 or 3 arguments")
-        return _make_class(type, *args, options)
-
-    def __init_subclass__(cls, **_: Any) -> None:
-        raise PolicyError("metaclasses are not for programs")
-
-    def __class_getitem__(cls, item: Any) -> Any:
-        return type[item]
-
-
-TypeStandIn.__name__ = TypeStandIn.__qualname__ = "type"
-TypeStandIn.__module__ = "builtins"
-
 _PASSED = words(
     "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate filter float "
     "format frozenset hasattr hash hex id int isinstance issubclass iter len list map max min next object oct ord pow "
     "property range repr reversed round set slice sorted staticmethod str sum super tuple zip NotImplemented Ellipsis "
-    "None True False __build_class__ __debug__"
+    "None True False __debug__"
 )
+
+
+def evaluation_namespace(table: dict[str, Any], *given: Any) -> dict[str, Any]:
+    """The namespace of an eval: a copy of the program's own, with the guards set last, where nothing covers them.
+
+    `table` are the built-ins; a program may put its own in their place, as `{"__builtins__": {}}` does.
+    """
+    names: dict[str, Any] = {}
+    for namespace in given:
+        names.update(_own_names(namespace))
+    own = names.pop("__builtins__", table)
+    if own is not table:
+        own = {name: value for name, value in _own_names(own).items() if name != "__builtins__"}
+    return {**names, **GUARDS, "__builtins__": own}
+
+
+def _own_names(namespace: Any) -> dict[str, Any]:
+    """A copy, with names that are strings and nothing else: a subclass's may equal what it likes."""
+    names = dict(namespace or {})
+    for name in names:
+        if type(name) is not str:
+            raise TypeError("the names of a namespace must be strings")
+        if name != "__builtins__" and not is_variable(name):
+            raise PolicyError(f"the name {name!r} is reserved")
+    return names
 
 
 def make_builtins(import_module: Callable[..., Any], evaluate: Callable[..., Any]) -> dict[str, Any]:
     """The built-ins of one program: harmless ones as they are, guarded ones, and every exception."""
     table = {name: getattr(builtins, name) for name in _PASSED}
     table |= {n: v for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException)}
+    table |= {name: Refused(f"{name}()", reason) for name, reason in REFUSED_BUILTINS.items()}
     table |= {
+        "__build_class__": build_class,
         "type": TypeStandIn,
         "getattr": get_attribute,
         "setattr": set_attribute,
@@ -358,4 +349,6 @@ GUARDS: dict[str, Callable[..., Any]] = {
     "_type_": type_of,
     "_vars_": variables,
     "_setter_": attribute_setter,
+    "_members_": members,
+    "_absent_": absent,
 }

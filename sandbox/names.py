@@ -14,22 +14,25 @@ class NameKind(Enum):
     CLASS = "class"  # __class__, through guards.type_of
     DICT = "dict"  # __dict__, through guards.variables
     SETATTR = "setattr"  # __setattr__, through guards.attribute_setter
+    MEMBERS = "members"  # __members__, through guards.members
     REFUSED = "refused"
 
 
 # Frames, code objects and tracebacks lead to the interpreter; RestrictedPython lists most of the attributes that do.
+# A buffer of BytesIO is raw memory.
 INTERPRETER_NAMES = INSPECT_ATTRIBUTES | {
     "f_trace_lines",
     "f_trace_opcodes",
     "gi_suspended",
     "ag_running",
     "cr_running",
+    "getbuffer",
 }
 
 # str.format walks attributes of its arguments; the others read the clock when their owner is a date or datetime.
 GUARDED_NAMES = frozenset({"format", "format_map", "now", "utcnow", "today"})
 
-# Built-ins that programs never get. A program may use the name for something of its own.
+# Built-ins that programs never get: using one is refused when it is reached. A program may use the name for its own.
 REFUSED_BUILTINS = {
     "open": "reaches the file system",
     "exec": "runs text as code",
@@ -54,11 +57,12 @@ def words(text: str) -> list[str]:
 _OPERATORS = words(
     "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or neg pos abs invert "
     "lt le eq ne gt ge len getitem setitem delitem contains iter next reversed missing call hash bool int float "
-    "complex index round trunc floor ceil str repr bytes format enter exit length_hint"
+    "complex round trunc floor ceil str repr bytes format enter exit length_hint"
 )
 _AUGMENTED = words("add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or")
 
-# Special methods and class attributes that a program may define.
+# Special methods and class attributes that a program may define. Not __index__: CPython 3.11 asks it for a value after
+# it has found a place in a bytearray and before writing to it, and what it does in between (clear the bytearray) is not seen.
 SPECIAL_METHODS = frozenset(
     [f"__{name}__" for name in _OPERATORS]
     + [f"__r{name}__" for name in _AUGMENTED]
@@ -75,7 +79,7 @@ _READABLE = (SPECIAL_METHODS - {"__setattr__", "__delattr__", "__getattr__", "__
     "__name__",
     "__qualname__",
     "__doc__",
-    "__members__",
+    "__index__",
     "__func__",
     "__wrapped__",
     "__version__",
@@ -98,7 +102,12 @@ def attribute_kind(name: str) -> NameKind:
     return NameKind.PRIVATE
 
 
-_SPECIAL_READS = {"__class__": NameKind.CLASS, "__dict__": NameKind.DICT, "__setattr__": NameKind.SETATTR}
+_SPECIAL_READS = {
+    "__class__": NameKind.CLASS,
+    "__dict__": NameKind.DICT,
+    "__setattr__": NameKind.SETATTR,
+    "__members__": NameKind.MEMBERS,
+}
 
 
 def store_kind(name: str) -> NameKind:
@@ -123,5 +132,10 @@ def is_variable(name: str) -> bool:
 
 
 def is_field(name: str) -> bool:
-    """Whether `name` may stand in a class's __slots__ or __match_args__."""
+    """Whether `name` may stand in a class's __slots__, or be a field of a class that is generated."""
     return name not in INTERPRETER_NAMES and not (name.startswith("__") and name.endswith("__"))
+
+
+def is_matchable(name: str) -> bool:
+    """Whether a class pattern may read the attribute `name`, by keyword or by place, of an object of any class."""
+    return attribute_kind(name) is NameKind.PLAIN and not name.startswith("_")

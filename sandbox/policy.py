@@ -14,14 +14,15 @@ from typing import Any
 
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
+from sandbox import standins
 from sandbox.guards import PROGRAM, PolicyError
-from sandbox.modules import ABSENT, MODULES, USELESS_MODULES, missing
+from sandbox.modules import ABSENT, MODULES, REFUSED_MODULES, THIRD_PARTY, missing
 from sandbox.names import (
     NAME_LISTS,
-    REFUSED_BUILTINS,
     NameKind,
     attribute_kind,
     is_field,
+    is_matchable,
     is_variable,
     store_kind,
     words,
@@ -42,9 +43,6 @@ class Policy(RestrictingNodeTransformer):
         self.nesting = nesting
         self.depth = 0
         self.class_names: list[str] = []
-        self.bound: set[str] = set()
-        self.refused_loads: dict[str, str] = {}
-        self.useless: dict[str, str] = {}
 
     # -- walking ------------------------------------------------------------------------------------------------------
 
@@ -74,16 +72,11 @@ class Policy(RestrictingNodeTransformer):
         return node
 
     def check_name(self, node: Any, name: str | None, allow_magic_methods: bool = False) -> None:
-        if name is not None:
-            self.bound.add(name)
-            if not is_variable(name):
-                self.error(node, f"the name {name!r} is reserved")
+        if name is not None and not is_variable(name):
+            self.error(node, f"the name {name!r} is reserved")
 
     def finish(self) -> None:
         """Refuse what could only be judged with the whole tree seen. Raises PolicyError with the first refusal."""
-        for name, error in self.refused_loads.items():
-            if name not in self.bound:
-                self.errors.append(error)
         if self.errors:
             raise PolicyError(self.errors[0])
 
@@ -93,10 +86,6 @@ class Policy(RestrictingNodeTransformer):
         name = node.id
         if type(node.ctx) is not ast.Load:
             self.check_name(node, name)
-        elif name in REFUSED_BUILTINS:
-            self.refused_loads.setdefault(name, f"Line {node.lineno}: {name}() {REFUSED_BUILTINS[name]}")
-        elif name in self.useless:
-            self.error(node, self.useless[name])
         elif name[0] == "_" and not is_variable(name):
             self.error(node, f"the name {name!r} is reserved")
         return node
@@ -174,6 +163,16 @@ class Policy(RestrictingNodeTransformer):
                 self.error(value, "__slots__ and __match_args__ must be literal tuples of ordinary names")
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        """The target is read before it is written to, so an attribute has to pass for both."""
+        target = node.target
+        if isinstance(target, ast.Attribute):
+            kind = attribute_kind(target.attr)
+            if kind is NameKind.GUARDED:
+                target.value = _call(target, "_own_", self.visit(target.value), ast.Constant(target.attr))
+                node.value = self.visit(node.value)
+                return node
+            if kind not in (NameKind.PLAIN, NameKind.PRIVATE):
+                self.error(node, f"the attribute {target.attr!r} leads to the interpreter")
         return self.node_contents_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
@@ -227,42 +226,42 @@ class Policy(RestrictingNodeTransformer):
 
     # -- imports ------------------------------------------------------------------------------------------------------
 
+    def visit_Try(self, node: ast.Try) -> ast.AST:
+        """An import in a try whose handlers would see its failure asks whether the module is there."""
+        asks = any(_catches_imports(handler.type) for handler in node.handlers)
+        self.node_contents_visit(node)
+        if asks:
+            node.body = [absent for statement in node.body for absent in _without_third_party(statement)]
+        return node
+
     def visit_Import(self, node: ast.Import) -> ast.AST:
         for alias in node.names:
-            name = alias.asname or alias.name.partition(".")[0]
-            self.check_name(node, name)
+            self.check_name(node, alias.asname or alias.name.partition(".")[0])
             _require(alias.name)
-            if alias.name in USELESS_MODULES:
-                self.useless[name] = f"{alias.name} {USELESS_MODULES[alias.name]}"
-            elif alias.name not in MODULES:
+            if not _is_known(alias.name):
                 self.error(node, f"the module {alias.name!r} is not on the allow-list")
         return node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
         module = node.module or ""
         _require(module)
-        if node.level or (module not in MODULES and module not in USELESS_MODULES):
+        if node.level or not _is_known(module):
             self.error(node, f"the module {'.' * node.level + module!r} is not on the allow-list")
             return node
         for alias in node.names:
-            name = alias.asname or alias.name
-            if alias.name == "*":
-                if module in USELESS_MODULES:
-                    self.error(node, f"{module} {USELESS_MODULES[module]}")
-            elif module in USELESS_MODULES:
-                self.check_name(node, name)
-                self.useless[name] = f"{module}.{alias.name}: {module} {USELESS_MODULES[module]}"
-            else:
-                self.check_name(node, name)
-                if module != "__future__" and not hasattr(MODULES[module], alias.name):
+            if alias.name != "*":
+                self.check_name(node, alias.asname or alias.name)
+                if module in MODULES and module != "__future__" and not hasattr(MODULES[module], alias.name):
                     self.error(node, f"{module}.{alias.name} is not on the allow-list")
+            elif module not in MODULES:
+                self.error(node, f"{module} {REFUSED_MODULES.get(module, 'is not in the sandbox')}")
         return node
 
     # -- match --------------------------------------------------------------------------------------------------------
 
     def visit_MatchClass(self, node: ast.MatchClass) -> ast.AST:
         for name in node.kwd_attrs:
-            if attribute_kind(name) is not NameKind.PLAIN or name.startswith("_"):
+            if not is_matchable(name):
                 self.error(node, f"the attribute {name!r} may not be matched")
         return self.node_contents_visit(node)
 
@@ -285,12 +284,13 @@ _READ_GUARDS = {
     NameKind.CLASS: "_type_",
     NameKind.DICT: "_vars_",
     NameKind.SETATTR: "_setter_",
+    NameKind.MEMBERS: "_members_",
 }
 # Nodes that RestrictedPython does not know, or guards at run time, and that need nothing but a look at their contents.
 _CONTENTS_ONLY = frozenset(
     words(
         "List Tuple Dict FormattedValue JoinedStr Starred Expression Expr UnaryOp BoolOp Compare IfExp Slice ListComp "
-        "GeneratorExp DictComp Raise Assert Delete If While Try TryStar withitem Return Yield YieldFrom Match "
+        "GeneratorExp DictComp Raise Assert Delete If While withitem Return Yield YieldFrom Match "
         "match_case MatchValue MatchSingleton MatchSequence MatchOr"
     )
 )
@@ -302,6 +302,38 @@ def _dispatch(kind: type) -> Any:
     if kind.__name__ in _CONTENTS_ONLY:
         return Policy.node_contents_visit
     return getattr(Policy, f"visit_{kind.__name__}", Policy.generic_visit)
+
+
+def _is_known(module: str) -> bool:
+    return module in MODULES or module in REFUSED_MODULES or module in standins.NAMES
+
+
+def _catches_imports(caught: ast.expr | None) -> bool:
+    if caught is None:
+        return True
+    names = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(isinstance(name, ast.Name) and name.id in _IMPORT_ERRORS for name in names)
+
+
+_IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+
+
+def _without_third_party(statement: ast.stmt) -> list[ast.stmt]:
+    """The statement, or, where it imports what is not part of Python, what fails as that import does."""
+    if isinstance(statement, ast.ImportFrom) and statement.module in THIRD_PARTY and not statement.level:
+        lacking = [(alias.asname or alias.name, statement.module) for alias in statement.names]
+    elif isinstance(statement, ast.Import) and any(alias.name in THIRD_PARTY for alias in statement.names):
+        lacking = [(alias.asname or alias.name.partition(".")[0], alias.name) for alias in statement.names]
+    else:
+        return [statement]
+    calls = [
+        ast.Assign(
+            [ast.Name(name, ast.Store())], ast.Call(ast.Name("_absent_", ast.Load()), [ast.Constant(module)], [])
+        )
+        for name, module in lacking
+        if name != "*"
+    ]
+    return [ast.fix_missing_locations(ast.copy_location(call, statement)) for call in calls]
 
 
 def _require(module: str) -> None:
@@ -317,9 +349,8 @@ def _call(node: ast.expr, guard: str, *args: ast.expr) -> ast.Call:
     return call
 
 
-def _transform(tree: ast.AST, nesting: int, provided: frozenset[str] = frozenset()) -> Policy:
+def _transform(tree: ast.AST, nesting: int) -> Policy:
     policy = Policy(nesting)
-    policy.bound |= provided
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _VISITOR_DEPTH * nesting + 200))
     try:
@@ -343,14 +374,6 @@ def transform_program(source: str, *, nesting: int) -> tuple[CodeType, bool]:
     tree = _parse(source, "exec")
     order_sensitive = may_show_order(tree, MODULES)
     _transform(tree, nesting)
-    return _compile(tree, "exec"), order_sensitive
-
-
-def compile_script(source: str, *, nesting: int) -> tuple[CodeType, bool]:
-    """`compile_program` for a program that finds streams (sandbox/script.py), and an `open` that opens nothing else."""
-    tree = _parse(source, "exec")
-    order_sensitive = may_show_order(tree, MODULES)
-    _transform(tree, nesting, frozenset({"open"}))
     return _compile(tree, "exec"), order_sensitive
 
 
