@@ -2,7 +2,7 @@
 
 from azr.evaluation.benchmark import Area, Benchmark, HubSource, Problem, Row
 from azr.evaluation.judging.math_answer import MathAnswer
-from azr.evaluation.judging.math_text import known_unit
+from azr.evaluation.judging.math_units import known_unit
 from azr.evaluation.prompts import math_question
 
 

@@ -1,0 +1,110 @@
+r"""Finding the answer in a response: its last \boxed{}, what it says the answer is, or its last formula or number.
+
+Everything here takes time linear in the text, whatever the text is.
+"""
+
+import re
+from dataclasses import dataclass
+
+from azr.evaluation.judging.math_phrase import bare, last_formula_or_number, read_phrase
+
+_THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>")
+_ANSWER_TAG = re.compile(r"<answer>(.*?)(?:</answer>|(?=<answer>)|\Z)", re.DOTALL)
+_BRACE_OR_BOX = re.compile(r"(\\(?:boxed|fbox|framebox)\s*)?\{|\\[\\{}]|\}")
+_BARE_BOX = re.compile(r"\\boxed\s*([-+]?\$?\.?\d[\d,./]*)")
+_BETWEEN_BOXES = re.compile(r"[\s$,;]*(?:(?:and|or|\\text\{\s*(?:and|or)\s*\}|\\quad|\\qquad)[\s$,;]*)?")
+_CALCULATION = re.compile(r"<<[^<>\n]*>>")  # GSM8K's notes for a calculator: 2*3 = <<2*3=6>>6
+_HASHES = re.compile(r"####[ \t]*(\S.*)")
+_ANNOUNCED = re.compile(
+    r"(?:"
+    # "the answer is", "Answer:", "the answer to the question would be", "answer → "
+    r"(?<![A-Za-z])(?:answers?|ans\.?)(?![A-Za-z])[^\n.:=]{0,60}?"
+    r"(?:(?<![A-Za-z])(?:is|are|was|be|equals?|becomes|gives)(?![A-Za-z])|[:=]|→|[ ]-[ ])"
+    # "### Answer" above a line of its own
+    r"|(?<![A-Za-z])answers?[*_.#]{0,4}[ \t]*(?=\r?\n)"
+    # "A: 26", as in the solutions published with GSM8K
+    r"|(?:^|\n)[ \t*]*A:"
+    r")[\s:=*_]*",
+    re.IGNORECASE,
+)
+_LONGEST_PHRASE = 2000
+_ANNOUNCEMENTS = 20  # of so many, from the last, one must have an answer behind it
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    start: int
+    content: slice
+    end: int
+
+
+def extract_answer(text: str) -> str | None:
+    """The answer that a response ends with; None where there is none.
+
+    Thinking does not count, nor does a thought that was never closed. What `<answer>` tags hold goes before what is
+    around them. Then the last box counts, else what is behind `####`, else what is said to be the answer, else the
+    last formula or number.
+    """
+    text = _tagged(_without_thinking(text))
+    if (box := last_box(text)) is not None:
+        return box[0].strip()
+    if found := _BARE_BOX.findall(text):
+        return found[-1].rstrip(".,")
+    text = _CALCULATION.sub("", text)
+    if hashes := _HASHES.findall(text):
+        return read_phrase(hashes[-1]) or bare(hashes[-1]) or None
+    for announced in reversed(list(_ANNOUNCED.finditer(text))[-_ANNOUNCEMENTS:]):
+        if answer := read_phrase(text[announced.end() : announced.end() + _LONGEST_PHRASE]):
+            return answer
+    return last_formula_or_number(text)
+
+
+def last_box(text: str) -> tuple[str, str] | None:
+    r"""What stands in the last closed \boxed{...} that is in no other, and the text behind it; None if there is none.
+
+    Boxes that only a comma or an "and" parts are one list. An empty box is none.
+    """
+    boxes = [box for box in _closed_boxes(text) if text[box.content].strip()]
+    if not boxes:
+        return None
+    contents = [text[boxes[-1].content].strip()]
+    for box, following in zip(reversed(boxes[:-1]), reversed(boxes), strict=False):
+        between = text[box.end : following.start]
+        if len(between) > 40 or not ("," in between or "and" in between or "or" in between):
+            break
+        if not _BETWEEN_BOXES.fullmatch(between):
+            break
+        contents.append(text[box.content].strip())
+    return ", ".join(dict.fromkeys(reversed(contents))), text[boxes[-1].end :]
+
+
+def _closed_boxes(text: str) -> list[_Box]:
+    """Every box that closes and stands in no other one that does, in order."""
+    open_braces: list[re.Match[str]] = []
+    closed: list[_Box] = []
+    for mark in _BRACE_OR_BOX.finditer(text):
+        if mark[0] == "}":
+            if open_braces and (opening := open_braces.pop())[1]:
+                while closed and closed[-1].start > opening.start():
+                    closed.pop()
+                closed.append(_Box(opening.start(), slice(opening.end(), mark.start()), mark.end()))
+        elif mark[0].endswith("{") and (mark[1] or mark[0] == "{"):
+            open_braces.append(mark)
+    return closed
+
+
+def _without_thinking(text: str) -> str:
+    kept: list[str] = []
+    start, thinking = 0, False
+    for tag in _THOUGHT.finditer(text):
+        if not thinking and tag[1]:
+            kept.clear()  # the prompt had opened the thought that ends here
+        elif not thinking:
+            kept.append(text[start : tag.start()])
+        start, thinking = tag.end(), not tag[1]
+    return "\n".join(kept if thinking else [*kept, text[start:]])
+
+
+def _tagged(text: str) -> str:
+    tagged = [found for found in _ANSWER_TAG.findall(text) if found.strip()]
+    return tagged[-1] if tagged else text

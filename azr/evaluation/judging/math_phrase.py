@@ -1,0 +1,177 @@
+"""Reading an answer from a sentence: "The answer is **18**.", "18 because ...", "$12 and pays $7, so $5 is left"."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from azr.evaluation.judging.math_units import known_unit
+
+_MARKS = "*_`'\"“”‘’"
+_OPENING = re.compile(r"\$\$|\\\[|\\\(|(?<!\\)\$")
+_CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
+_SENTENCE_END = re.compile(rf"\n|[.!?](?=[{_MARKS})\]]*(?:\s|$))|;\s")
+_UNSIGNED = r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+)"
+_POWER_OF_TEN = r"(?:[eE][-+]?\d+(?![A-Za-z])|\s*(?:\\times|\\cdot|×|·|\*|x)\s*10\s*\^\s*\{?[-−]?\d+\}?)"
+_NUMBER = re.compile(
+    r"(?:(?<![\w)\]%.])[-−])?(?:\\?[$€£¥]\s?[-−]?)?(?<![\w.])"
+    rf"(?:\d+(?::\d+)+|\d+\s+\d+/\d+|{_UNSIGNED}(?:/\d[\d,]*)*){_POWER_OF_TEN}?(?:\s?\\?%)?"
+)
+_FILLER = re.compile(
+    r"(?:(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|obviously|exactly|precisely|actually|equal to|equals|"
+    r"found to be|given by|about|approximately|roughly|around|only|also|now|in total|a total of|is|be|that|"
+    r"option|choice)(?![A-Za-z])[\s,:]*|[=:≈][\s]*|\\approx\s*)+",
+    re.IGNORECASE,
+)
+# What makes a number behind it another one, or none.
+_UNFIT_BEFORE = re.compile(
+    rf"(?:\b(?:not|least|most|than|between|over|under|above|below|up to|mod|modulo|base|no)|n't|[≠≥≤>]|(?<!<)<)"
+    rf"(?:\s+(?:equal to|be|a|the))?[\s{_MARKS}$(]*\Z"
+)
+# What makes a number before it another one: "5 million", "5 to 3", "5 out of 8".
+_GOES_ON = re.compile(
+    r"\s*-?\s*(?:(?:to|out of|of|over|mod|modulo|times|plus|minus|divided by|or)(?=\s+[\\$]{0,2}\d)|"
+    r"(?:million|thousand|billion|trillion|hundred|squared|cubed|percent|factorial|and a half|or more|or less|or fewer|"
+    r"(?:in )?base \w+)(?![A-Za-z])|\.\.\.|…)"
+)
+_CLAUSE = re.compile(
+    r"[,;:]?\s+(?:because|since|as|which|so|where|when|in total|altogether|respectively|per|each|and so|not|but|for|"
+    r"with|is|are)\b|\s\(|\s[–—-]\s+(?=[A-Za-z]{2})|,\s+(?!and\b|or\b)(?=[A-Za-z]{2})"
+)
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
+_FUNCTIONS = frozenset(
+    ("sqrt", "sin", "cos", "tan", "log", "exp", "and", "pi", "arcsin", "arccos", "arctan", "infinity")
+)
+_LISTED = re.compile(r"\s*(?:,\s*and|,\s*or|,|and|or)\s*(?=\$|\\[(\[])")
+_UNIT_BEHIND = re.compile(r"[ \t]*(\\?%|°|[A-Za-z]{1,12}(?:/[a-z]+)?(?:\^?\d)?)(?=[\s.,;*)]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Formula:
+    content: str
+    start: int
+    end: int
+
+
+def read_phrase(text: str) -> str | None:
+    """The answer that `text`, which stands behind "the answer is", begins with; None where its sentence has none.
+
+    That is the formulas or the number it begins with, else the last ones of its sentence, else the sentence, if it is
+    a formula without delimiters or a few words.
+    """
+    text = text.lstrip(" \t\r\n#>:" + _MARKS)
+    if filler := _FILLER.match(text):
+        text = text[filler.end() :].lstrip(" \t\r\n" + _MARKS)
+    if formulas := _leading_formulas(text):
+        return formulas
+    ending = _SENTENCE_END.search(text)
+    sentence = bare(text[: ending.start()] if ending else text)
+    clause = bare(sentence[: cut.start()] if (cut := _CLAUSE.search(sentence)) else sentence)
+    if "=" in clause and not _is_formula_text(clause):  # 90 minutes / 450 minutes * 100% = 20%
+        return read_phrase(clause.rpartition("=")[2])
+    number = _NUMBER.match(sentence)
+    if number and _ends_behind(sentence, number):
+        return _with_unit(number[0], sentence[number.end() :])
+    if number or _is_formula_text(clause):
+        return clause or None
+    if _NUMBER.search(sentence) or _OPENING.search(sentence):
+        return last_formula_or_number(sentence)
+    few = sentence and len(sentence.split()) <= 8
+    return sentence if few and not _UNFIT_BEFORE.search(sentence) and not sentence.lower().startswith("not ") else None
+
+
+def last_formula_or_number(text: str) -> str | None:
+    """The last of the formulas and numbers in a text; None where there is none, or it is said not to be so."""
+    formulas = list(_formulas(text))
+    numbers = list(_NUMBER.finditer(text))
+    if formulas and (not numbers or numbers[-1].start() < formulas[-1].end):
+        return formulas[-1].content if _is_said(text, formulas[-1].start) else None
+    while numbers and not _is_said(text, numbers[-1].start()):
+        numbers.pop()
+    if not numbers:
+        return None
+    going_on = _GOES_ON.match(text, numbers[-1].end())
+    return numbers[-1][0].strip() + (going_on[0] if going_on and not going_on[0].strip().startswith("or") else "")
+
+
+def bare(text: str) -> str:
+    """Without marks of Markdown and the full stop."""
+    return text.strip().strip(_MARKS).strip().rstrip(".,").strip(_MARKS + " \t")
+
+
+def _ends_behind(sentence: str, number: re.Match[str]) -> bool:
+    """Whether the number that a sentence begins with is an answer by itself, and what follows is but talk."""
+    rest = sentence[number.end() :].lstrip(_MARKS + ")]")
+    if not rest.strip(" .,"):
+        return True
+    if _GOES_ON.match(rest):
+        return False
+    if _CLAUSE.match(rest):
+        return True
+    word = re.match(r"\s*[(-]?\s*([A-Za-z°]+)", rest)
+    return word is not None and (len(word[1]) > 1 or known_unit(word[1]) is not None) and word[1] not in _FUNCTIONS
+
+
+def _with_unit(number: str, rest: str) -> str:
+    unit = _UNIT_BEHIND.match(rest)
+    return f"{number.strip()} \\text{{{unit[1]}}}" if unit and known_unit(unit[1]) else number.strip()
+
+
+def _is_formula_text(clause: str) -> bool:
+    """Whether a text without delimiters is a formula: every word of it is a function's name."""
+    has_sign = re.search(r"[=+*/^(\\]|\d", clause) is not None
+    return (
+        bool(clause)
+        and has_sign
+        and all(word in _FUNCTIONS for word in _WORD.findall(re.sub(r"\{[^}]*\}", "", clause)))
+    )
+
+
+def _leading_formulas(text: str) -> str | None:
+    r"""The formulas that a text begins with ("$2$ and $3$", "\(5\) cm") as one, with the unit behind them."""
+    found: list[str] = []
+    position, formulas = 0, _formulas(text)
+    for formula in formulas:
+        if formula.start != position:
+            break
+        found.append(formula.content)
+        position = formula.end
+        if not (listed := _LISTED.match(text, position)):
+            break
+        position = listed.end()
+    if len(found) != 1:
+        return ", ".join(found) or None
+    unit = _UNIT_BEHIND.match(text[position:])
+    return f"{found[0]} \\text{{{unit[1]}}}" if unit and known_unit(unit[1]) else found[0]
+
+
+def _formulas(text: str) -> Iterator[_Formula]:
+    r"""What stands in $...$, $$...$$, \(...\) and \[...\]; two dollar signs may as well be two sums of money."""
+    position = 0
+    missing: set[str] = set()
+    while opening := _OPENING.search(text, position):
+        position = opening.end()
+        if opening[0] in missing:
+            continue
+        end = text.find(_CLOSING[opening[0]], position)
+        if end < 0:
+            missing.add(opening[0])
+        elif opening[0] != "$" or _is_formula(text, position, end):
+            if text[position:end].strip():
+                yield _Formula(text[position:end].strip(), opening.start(), end + len(opening[0]))
+            position = end + len(opening[0])
+
+
+def _is_formula(text: str, start: int, end: int) -> bool:
+    """Pandoc's rule for $...$: no space inside its ends, no digit behind it; and no prose or end of line within."""
+    content = text[start:end]
+    if not content or "\n" in content or text[end + 1 : end + 2].isdigit():
+        return False
+    if content[0].isdigit() and content[-1].isspace():
+        return False
+    outside = re.sub(r"\\(?:text|mathrm|mbox|operatorname)\s*\{[^}]*\}", "", content)
+    return not re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}\s+[A-Za-z]{2,}", outside)
+
+
+def _is_said(text: str, position: int) -> bool:
+    """Whether what stands at `position` is said to be so: no "not", "at least" or "more than" goes before it."""
+    return not _UNFIT_BEFORE.search(text[max(0, position - 30) : position])

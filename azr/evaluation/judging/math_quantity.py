@@ -1,0 +1,131 @@
+r"""What stands around a number: labels before it, a currency, a unit or a noun behind it, words that change it."""
+
+import re
+from dataclasses import dataclass
+
+from azr.evaluation.judging.math_text import plain
+from azr.evaluation.judging.math_units import known_unit
+
+_DRESS = r"\\text|\\mu(?![A-Za-z])|\\AA(?![A-Za-z])"
+_UNIT_START = re.compile(rf"[\d}})\]](?=\s*(?:{_DRESS}|[A-Za-zÅµ(]))")
+_CURRENCIES = {"\\$": "dollar", "€": "euro", "£": "pound sterling", "¥": "yen"}
+_CURRENCY = re.compile(r"^([-+]? ?)(\\\$|[€£¥])\s*(?=[-+\d.\\(])")
+_CURRENCY_BEHIND = re.compile(r"(?<=\d)\s*(\\\$|[€£¥])$")
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALE = re.compile(rf"^(.*\d[\d}}]*)\s*(?:\\text\s*\{{)?\s*({'|'.join(_SCALES)})s?\b\s*(.*?)\}}?(.*)$")
+_SIGN_BEFORE = re.compile(r"^(?:\\approx|\\simeq|\\sim|=|:|\\implies|\\Rightarrow|\\therefore)\s*")
+_LABEL = re.compile(r"^(?:\\text\s*\{\s*([^{}]*?)\s*[:=]\s*\}|([A-Za-z][A-Za-z ]+):)\s*[:=]?\s*(?=\S)")
+_HARMLESS = (
+    "about approximately approx exactly roughly around only just nearly total in is the a an answer final result value sum "
+    "equals equal to therefore thus so hence option choice of it are be"
+).split()
+_HARMLESS_BEFORE = re.compile(
+    rf"^(?:\\text\s*\{{\s*(?:(?:{'|'.join(_HARMLESS)})\b[\s,.:]*)+\}}|(?:(?:{'|'.join(_HARMLESS[:9])})\s+)+)\s*:?\s*(?=\S)",
+    re.IGNORECASE,
+)
+# Behind a number, these make it another one, or a condition.
+_CHANGING = re.compile(
+    r"\b(?:not|no|or|and|to|least|most|more|less|greater|fewer|than|between|over|under|above|below|base|mod|modulo|"
+    r"squared|cubed|times|plus|minus|half|halves|thirds|quarters|out|if|for|when|where|otherwise|factorial|remainder|"
+    r"hundred|thousand|million|billion|trillion|percent|except|negative|only if)\b"
+)
+_NOUN = re.compile(r"\(?[A-Za-z][A-Za-z .,'/()-]*(?:\^\{?-?\d\}?)?\)?")
+_ORDINAL = re.compile(r"(?<=\d)\s*(?:\^\s*\{?)?\s*(?:\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)\b)\s*\}?$")
+_NAMES = frozenset("sin cos tan log exp sqrt mod gcd lcm max min inf".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """An answer's value as text, and its unit under our name, None where there is none that we know.
+
+    `certain` is False where the unit may as well be a variable: a bare m or mg.
+    """
+
+    value: str
+    unit: str | None
+    certain: bool = True
+
+
+def split_unit(answer: str) -> Quantity:
+    """The answer without its unit, and the unit; a word that is no unit known here stays in the value."""
+    text = without_label(plain(answer))
+    if currency := _CURRENCY.match(text):
+        rest = split_unit(currency[1] + text[currency.end() :])
+        return Quantity(rest.value, _CURRENCIES[currency[2]])
+    if behind := _CURRENCY_BEHIND.search(text):
+        return Quantity(text[: behind.start()], _CURRENCIES[behind[1]])
+    if found := re.search(r"\^\{\\circ\}$", text):
+        return Quantity(text[: found.start()].strip(), "degree")
+    if scaled := _SCALE.match(text):
+        return split_unit(f"{scaled[1]} \\times {_SCALES[scaled[2]]} \\text{{{scaled[3]}}}{scaled[4]}")
+    for start in _unit_starts(text):
+        if unit := known_unit(text[start:]):
+            dressed = "\\" in text[start:] or len(text[start:].strip()) > 2
+            return Quantity(text[:start].strip(), unit, certain=dressed)
+    return Quantity(text, None)
+
+
+def without_noun(value: str, bare_words: bool) -> str:
+    """A value without the words behind its number: 18 \\text{ apples}, and with `bare_words` 18 apples.
+
+    Words that change the number ("or more", "million") stay.
+    """
+    value = re.sub(r"(?<=\d)\s*\\text\s*\{\s*percent(?:age)?\s*\}$|(?<=\d)\s*(?:percent|pct)$", "%", value)
+    value = _ORDINAL.sub("", value)
+    for start in _unit_starts(value):
+        tail = value[start:]
+        words = " ".join(re.sub(r"\\text|\\mu|\\AA|[{}~]", " ", tail).split())
+        if not _NOUN.fullmatch(words) or _CHANGING.search(words.lower()):
+            continue
+        if tail.lstrip().startswith("\\text") or (bare_words and _are_words(tail)):
+            return value[:start].strip()
+    return value
+
+
+def without_label(text: str) -> str:
+    r"""A plain answer without what announces it: \text{Total: }, "Answer:", \approx, =, "about"."""
+    while True:
+        shorter = _SIGN_BEFORE.sub("", text)
+        if label := _LABEL.match(shorter):
+            named = (label[1] or label[2] or "").lower()
+            shorter = shorter if _CHANGING.search(named) else shorter[label.end() :]
+        if re.search(r"\d", shorter):
+            shorter = _HARMLESS_BEFORE.sub("", shorter)
+        if shorter == text:
+            return text
+        text = shorter
+
+
+def unwrapped_text(text: str) -> str:
+    r"""\text{...} that is no words is taken off (\text{13}, \text{(C)}, \mathrm{e}); "18 dollars" in it is split."""
+
+    def replace(found: re.Match[str]) -> str:
+        content = found[1].strip()
+        if re.fullmatch(r"[\d.,/\s()+%-]+|\(?[A-Za-z]\)?", content):
+            return f" {content} "
+        if number := re.fullmatch(r"(.*?)\s*(-?\d[\d.,/ ]*?%?)(\s+[A-Za-z(].*|\s*[A-Za-z(].*|[.,]?)", content):
+            before = f"\\text{{{number[1]}}}" if number[1].strip() else ""
+            behind = f"\\text{{{number[3]}}}" if number[3].strip(" .,") else ""
+            return f"{before} {number[2].rstrip(',')} {behind}" if not re.search(r"\d", number[1]) else found[0]
+        return found[0]
+
+    return re.sub(r"\\text\s*\{([^{}]*)\}", replace, text).strip()
+
+
+def _are_words(tail: str) -> bool:
+    """Whether what follows a number is words, not variables: each has three letters and a vowel, or is small."""
+    words = re.findall(r"[A-Za-z]+", tail)
+    return (
+        tail.startswith((" ", "-", "("))
+        and all(
+            len(word) > 2 and re.search("[aeiou]", word) or word in ("of", "in", "per", "a", "an") for word in words
+        )
+        and any(len(word) > 2 for word in words)
+        and not any(word in _NAMES for word in words)
+        and "\\" not in tail
+    )
+
+
+def _unit_starts(text: str) -> list[int]:
+    """Places where a unit may begin: behind a digit or bracket, before unit dress or a letter."""
+    return [found.end() for found in _UNIT_START.finditer(text)]
