@@ -54,10 +54,11 @@ def _same_shape(wanted: Shape, given: Shape, unit: str | None) -> bool:
         return _same_leaf(wanted, given, unit)
     wanted, given = (_intervals(shape) for shape in (wanted, given))
     match wanted, given:
-        case Items(), Items():
-            return _same_members(wanted.parts, given.parts, unit)
-        case Union(), Union() | Items():
-            return _same_members(wanted.parts, given.parts, unit)
+        case (Items(parts=parts), Items(parts=others)) | (
+            Union(parts=parts),
+            Union(parts=others) | Items(parts=others),
+        ):
+            return _same_members(parts, others, unit)
         case Ordered(), Ordered():
             alike = (wanted.opening, wanted.ending) == (given.opening, given.ending) or len(wanted.parts) > 2
             return alike and _same_sequence(wanted.parts, given.parts, unit)
@@ -162,7 +163,7 @@ def _same_inequality(wanted: str, given: str, wanted_signs: list[str], given_sig
 
 
 def _results(sides: list[str], is_approximate: bool) -> list[str]:
-    """The sides of a chain that it ends in: the last, or the name's other side in 5 = x, or both of 10/3 \\approx 3.33."""
+    r"""The sides of a chain that it ends in: the last; both in 5 = x and in 10/3 \approx 3.33."""
     if _is_name(sides[-1]) and not _is_name(sides[0]):
         return [sides[-1], sides[-2]]
     return sides[-2:] if is_approximate else sides[-1:]

@@ -5,6 +5,7 @@ seconds are of its own processor time, which a busy machine does not shorten; wh
 that no calculation can put off.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -75,10 +76,8 @@ class MathGrader:
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 assert pipe is not None
-                try:
+                with contextlib.suppress(BrokenPipeError):  # the question that it died of was not all written
                     pipe.close()
-                except BrokenPipeError:  # the question that it died of was not all written
-                    pass
 
 
 def _start() -> subprocess.Popen[str]:

@@ -17,8 +17,8 @@ _NUMBER = re.compile(
     rf"(?:\d+(?::\d+)+|\d+\s+\d+/\d+|{_UNSIGNED}(?:/\d[\d,]*)*){_POWER_OF_TEN}?(?:\s?\\?%)?"
 )
 _FILLER = re.compile(
-    r"(?:(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|obviously|exactly|precisely|actually|equal to|equals|"
-    r"found to be|given by|about|approximately|roughly|around|only|also|now|in total|a total of|is|be|that|"
+    r"(?:(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|obviously|exactly|precisely|actually|equal to|"
+    r"equals|found to be|given by|about|approximately|roughly|around|only|also|now|in total|a total of|is|be|that|"
     r"option|choice)(?![A-Za-z])[\s,:]*|[=:≈][\s]*|\\approx\s*)+",
     re.IGNORECASE,
 )

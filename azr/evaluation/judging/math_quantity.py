@@ -15,12 +15,13 @@ _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9,
 _SCALE = re.compile(rf"^(.*\d[\d}}]*)\s*(?:\\text\s*\{{)?\s*({'|'.join(_SCALES)})s?\b\s*(.*?)\}}?(.*)$")
 _SIGN_BEFORE = re.compile(r"^(?:\\approx|\\simeq|\\sim|=|:|\\implies|\\Rightarrow|\\therefore)\s*")
 _LABEL = re.compile(r"^(?:\\text\s*\{\s*([^{}]*?)\s*[:=]\s*\}|([A-Za-z][A-Za-z ]+):)\s*[:=]?\s*(?=\S)")
+_HEDGES = "about|approximately|approx|exactly|roughly|around|only|just|nearly"
 _HARMLESS = (
-    "about approximately approx exactly roughly around only just nearly total in is the a an answer final result value sum "
-    "equals equal to therefore thus so hence option choice of it are be"
-).split()
+    f"{_HEDGES}|total|in|is|the|a|an|answer|final|result|value|sum|equals|equal|to|therefore|thus|so|hence|option|choice|"
+    "of|it|are|be"
+)
 _HARMLESS_BEFORE = re.compile(
-    rf"^(?:\\text\s*\{{\s*(?:(?:{'|'.join(_HARMLESS)})\b[\s,.:]*)+\}}|(?:(?:{'|'.join(_HARMLESS[:9])})\s+)+)\s*:?\s*(?=\S)",
+    rf"^(?:\\text\s*\{{\s*(?:(?:{_HARMLESS})\b[\s,.:]*)+\}}|(?:(?:{_HEDGES})\s+)+)\s*:?\s*(?=\S)",
     re.IGNORECASE,
 )
 # Behind a number, these make it another one, or a condition.
@@ -31,7 +32,7 @@ _CHANGING = re.compile(
 )
 _NOUN = re.compile(r"\(?[A-Za-z][A-Za-z .,'/()-]*(?:\^\{?-?\d\}?)?\)?")
 _ORDINAL = re.compile(r"(?<=\d)\s*(?:\^\s*\{?)?\s*(?:\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)\b)\s*\}?$")
-_NAMES = frozenset("sin cos tan log exp sqrt mod gcd lcm max min inf".split())
+_NAMES = frozenset(("sin", "cos", "tan", "log", "exp", "sqrt", "mod", "gcd", "lcm", "max", "min", "inf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _are_words(tail: str) -> bool:
     return (
         tail.startswith((" ", "-", "("))
         and all(
-            len(word) > 2 and re.search("[aeiou]", word) or word in ("of", "in", "per", "a", "an") for word in words
+            (len(word) > 2 and re.search("[aeiou]", word)) or word in ("of", "in", "per", "a", "an") for word in words
         )
         and any(len(word) > 2 for word in words)
         and not any(word in _NAMES for word in words)

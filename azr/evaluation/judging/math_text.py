@@ -19,26 +19,24 @@ _SYMBOLS = {
     "ℂ": "\\mathbb{C}", "∠": "\\angle ", "ℓ": "\\ell ", "ħ": "\\hbar ", "✓": "", "✔": "", "✅": "", "☑": "", "∎": "",
     "％": "%", "，": ",", "（": "(", "）": ")", "：": ":", "＝": "=", "＋": "+", "²": "^{2}", "\ufe0f": "",
 }  # fmt: skip
-_GREEK = {
-    chr(code): "\\" + name + " "
-    for code, name in zip(
-        (*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA)),
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho sigma tau upsilon phi chi "
-        "psi omega".split(),
-        strict=True,
-    )
-} | {chr(0x391 + "ABGDEZHQIKLMNXOPR_STUFCYW".index(letter)): f"\\{name} " for letter, name in (
-    ("G", "Gamma"), ("D", "Delta"), ("Q", "Theta"), ("L", "Lambda"), ("X", "Xi"), ("P", "Pi"), ("S", "Sigma"),
-    ("F", "Phi"), ("Y", "Psi"), ("W", "Omega"),
-)}  # fmt: skip
+_SMALL = (
+    ("α", "alpha"), ("β", "beta"), ("γ", "gamma"), ("δ", "delta"), ("ε", "epsilon"), ("ζ", "zeta"), ("η", "eta"),
+    ("θ", "theta"), ("ι", "iota"), ("κ", "kappa"), ("λ", "lambda"), ("μ", "mu"), ("ν", "nu"), ("ξ", "xi"), ("π", "pi"),
+    ("ρ", "rho"), ("σ", "sigma"), ("τ", "tau"), ("υ", "upsilon"), ("φ", "phi"), ("χ", "chi"), ("ψ", "psi"), ("ω", "omega"),
+)  # fmt: skip
+_LARGE = (
+    ("Γ", "Gamma"), ("Δ", "Delta"), ("Θ", "Theta"), ("Λ", "Lambda"), ("Ξ", "Xi"), ("Π", "Pi"), ("Σ", "Sigma"),
+    ("Φ", "Phi"), ("Ψ", "Psi"), ("Ω", "Omega"),
+)  # fmt: skip
+_GREEK = {sign: f"\\{name} " for sign, name in (*_SMALL, *_LARGE)}
 _ROOTS = {"√": "\\sqrt", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]"}
 
 # Commands that change how their last argument looks; the number is that of the arguments before it.
 _STYLES = {
     **dict.fromkeys(("textcolor", "colorbox", "cellcolor"), 1),
     **dict.fromkeys(
-        ("boxed", "fbox", "framebox", "mathbf", "boldsymbol", "bm", "pmb", "underline", "underbrace", "mathit", "mathnormal",
-         "ensuremath", "displaystyle", "bold", "mathsf", "mathtt", "cancelto", "smash", "mathstrut", "emph"), 0,
+        ("boxed", "fbox", "framebox", "mathbf", "boldsymbol", "bm", "pmb", "underline", "underbrace", "mathit",
+         "mathnormal", "ensuremath", "displaystyle", "bold", "mathsf", "mathtt", "cancelto", "smash", "mathstrut", "emph"), 0,
     ),
 }  # fmt: skip
 _TEXTS = (
