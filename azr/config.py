@@ -11,10 +11,13 @@ from pydantic.dataclasses import dataclass
 
 from azr.choices import AttentionKernel as AttentionKernel
 from azr.choices import ChatMode as ChatMode
+from azr.choices import Draw as Draw
 from azr.choices import EngineChoice as EngineChoice
 from azr.choices import Estimator as Estimator
+from azr.choices import Flaw as Flaw
 from azr.choices import Precision as Precision
 from azr.choices import TrainOn as TrainOn
+from tasks.triplet import TaskType
 
 # A typo must not pass silently, and a finished config never changes.
 STRICT = ConfigDict(extra="forbid")
@@ -89,6 +92,11 @@ class ProposeConfig:
     temperature: Temperature | None = None  # None: rollout.temperature
     determinism_runs: Positive = 2  # j
     reject_duplicates: bool = True  # ours: a task that the buffer holds already counts as an invalid proposal
+    # From here on ours; docs/learning.md has what each was worth.
+    types: Annotated[tuple[TaskType, ...], Field(min_length=1)] = tuple(TaskType)  # what is proposed and solved
+    until: Count | None = None  # the last step that proposes; 0: seeding alone does. None: every step
+    refuse: tuple[Flaw, ...] = ()  # valid tasks that count as invalid proposals
+    estimator: Estimator | None = None  # None: learner.estimator
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -101,6 +109,11 @@ class SolverConfig:
     samples_per_task: Positive = 1  # with `fresh`: answers a task; group estimators want more than one
     max_tokens: Positive = 8096
     temperature: Temperature | None = None
+    # From here on ours.
+    rounds: Positive = 1  # updates a step: the first has the proposals too, the others the buffer's tasks alone
+    draw: Draw = Draw.UNIFORM  # `uncertain` draws over all types at once, batch tasks for each
+    draw_floor: Fraction = 0.15  # with `uncertain`, at solve rate p a task weighs this + 4 p (1 - p)
+    estimator: Estimator | None = None  # None: learner.estimator
 
 
 @dataclass(frozen=True, config=STRICT)
