@@ -324,6 +324,13 @@ class TaskBuffer:
         """The ids of every task of that type, oldest first."""
         return self._ids[task_type]
 
+    def ids_of_step(self, step: int, task_type: TaskType, besides: Origin) -> list[int]:
+        """The ids of a type's tasks of that step, oldest first, without those of one origin."""
+        rows = self._db.execute(
+            "SELECT id FROM task WHERE step = ? AND type = ? AND origin != ? ORDER BY id", (step, task_type, besides)
+        )
+        return [task_id for (task_id,) in rows]
+
     def distinct_programs(self) -> int:
         """How many programs there are, layout aside."""
         (count,) = self._db.execute("SELECT COUNT(DISTINCT program_fingerprint) FROM task").fetchone()

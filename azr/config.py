@@ -162,6 +162,26 @@ class ProbeConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class PanelConfig:
+    """The buffer's own tasks that are asked again and again (azr/panel.py)."""
+
+    every: Count = 0  # steps; 0 never
+    tasks: Positive = 12  # of each type
+    samples: Positive = 8
+
+
+@dataclass(frozen=True, config=STRICT)
+class WatchConfig:
+    """When a run warns (azr/watch.py), by means over `window` steps; a window of 0 never does."""
+
+    window: Count = 3
+    copying: Annotated[float, Field(ge=0, le=1)] = 0.15  # more answers that repeat the question than at first
+    entropy: Annotated[float, Field(ge=0)] = 0.05  # nats, of the solver
+    learnability: Annotated[float, Field(ge=0, le=1)] = 0.03
+    new_programs: Annotated[float, Field(ge=0, le=1)] = 0.1  # share of the proposals that are programs not seen before
+
+
+@dataclass(frozen=True, config=STRICT)
 class CheckpointConfig:
     """What is kept on disk."""
 
@@ -185,4 +205,6 @@ class Config:
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
+    panel: PanelConfig = field(default_factory=PanelConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)

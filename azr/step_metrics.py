@@ -1,9 +1,9 @@
 """A step in numbers, and in one line for the person who watches.
 
 Names are paths: reward/ROLE/TYPE, propose/valid/TYPE, propose/rejected/REASON, propose/learnability/TYPE,
-propose/flaw/FLAW (share of the tasks that ran, refused or not), estimate/rate/TYPE, solve/rate/TYPE, solve/copies/TYPE
-(share of answers that repeat the question), entropy/ROLE, length/ROLE/TYPE, truncated/ROLE, learner/..., buffer/...,
-time/PHASE.
+propose/new_programs (share of the proposals), propose/flaw/FLAW (share of the tasks that ran, refused or not),
+estimate/rate/TYPE, solve/rate/TYPE, solve/copies/TYPE (share of answers that repeat the question), entropy/ROLE,
+length/ROLE/TYPE, truncated/ROLE, learner/..., buffer/..., time/PHASE. Of a step of several rounds, all of them count.
 """
 
 from collections import Counter
@@ -78,8 +78,9 @@ def _proposals(record: StepRecord) -> dict[str, float]:
         **_means({"propose/valid": [isinstance(outcome, Triplet) for _, outcome in outcomes], **valid}),
         **{f"propose/rejected/{reason}": float(count) for reason, count in sorted(rejected.items())},
         **_means(
-            {f"propose/flaw/{flaw}": [flaw in p.flaws for p in record.proposed if p.flaws is not None] for flaw in Flaw}
+            {"propose/new_programs": [Flaw.RESTATED not in (p.flaws or (Flaw.RESTATED,)) for p in record.proposed]}
         ),
+        **_means({f"propose/flaw/{flaw}": [flaw in found for found in flaws] for flaw in Flaw}),
         **_means({"propose/learnability": [learnability(rate) for _, rate in rates]}),
         **_means(_by_type("propose/learnability", rates, learnability)),
         **_means(_by_type("estimate/rate", rates, float)),

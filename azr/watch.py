@@ -1,0 +1,86 @@
+"""What goes wrong in self-play, said while there is time to do something: once each, one line, with what to try.
+
+Four things were seen to end a run's learning: the solver repeats the question, it grows so sure that nothing new is
+sampled, the proposer's tasks are all never or always solved, and it proposes what it proposed before.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from azr.config import WatchConfig
+
+PREFIX = "warning/"
+Metrics = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """`name` is a word for metrics and charts, `text` what happened and what to try, for a person."""
+
+    name: str
+    text: str
+
+
+class Watch:
+    """Looks at one step after another. `past` holds the metrics of the steps before, of a run that goes on."""
+
+    def __init__(self, config: WatchConfig, past: Iterable[Metrics] = ()) -> None:
+        self._config = config
+        self._recent: deque[Metrics] = deque(maxlen=config.window)
+        self._first: list[Metrics] = []
+        self._raised: set[str] = set()
+        for metrics in past:
+            self._raised |= {name.removeprefix(PREFIX) for name in metrics if name.startswith(PREFIX)}
+            if metrics.get("step", 1):
+                self._take_in(metrics)
+
+    def look(self, metrics: Metrics) -> list[Alarm]:
+        """Take in a step's metrics; the alarms that were not raised before."""
+        self._take_in(metrics)
+        if not self._config.window or len(self._recent) < self._config.window:
+            return []
+        alarms = [alarm for alarm in self._found() if alarm.name not in self._raised]
+        self._raised |= {alarm.name for alarm in alarms}
+        return alarms
+
+    def _take_in(self, metrics: Metrics) -> None:
+        if len(self._first) < self._config.window:
+            self._first.append(metrics)
+        self._recent.append(metrics)
+
+    def _found(self) -> Iterable[Alarm]:
+        config = self._config
+        before, copies = _mean(self._first, "solve/copies"), _mean(self._recent, "solve/copies")
+        if before is not None and copies is not None and copies > before + config.copying:
+            yield Alarm(
+                "copying",
+                f"{copies:.0%} of the answers repeat the question, {before:.0%} did at first;"
+                " try propose.refuse=[copy,constant] and more solver.rounds",
+            )
+        entropy = _mean(self._recent, "entropy/solve")
+        if entropy is not None and entropy < config.entropy:
+            yield Alarm(
+                "entropy",
+                f"the solver's entropy is {entropy:.3f} nats: it samples hardly anything new;"
+                " try a lower learner.learning_rate, a higher solver.temperature or learner.entropy_bonus",
+            )
+        learnability = _mean(self._recent, "propose/learnability")
+        if learnability is not None and learnability < config.learnability:
+            yield Alarm(
+                "learnability",
+                f"learnability is {learnability:.2f}: what is proposed is always or never solved;"
+                " try more propose.references, solver.draw=uncertain or more solver.estimate_samples",
+            )
+        new = _mean(self._recent, "propose/new_programs")
+        if new is not None and new < config.new_programs:
+            yield Alarm(
+                "new programs",
+                f"{new:.0%} of the proposals are new programs;"
+                " try a higher propose.temperature, propose.refuse=[restated] or fewer propose.samples_per_prompt",
+            )
+
+
+def _mean(steps: Iterable[Metrics], name: str) -> float | None:
+    values = [metrics[name] for metrics in steps if name in metrics]
+    return sum(values) / len(values) if values else None
