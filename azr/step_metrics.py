@@ -78,7 +78,7 @@ def _proposals(record: StepRecord) -> dict[str, float]:
         **_means({"propose/valid": [isinstance(outcome, Triplet) for _, outcome in outcomes], **valid}),
         **{f"propose/rejected/{reason}": float(count) for reason, count in sorted(rejected.items())},
         **_means(
-            {"propose/new_programs": [Flaw.RESTATED not in (p.flaws or (Flaw.RESTATED,)) for p in record.proposed]}
+            {"propose/new_programs": [p.flaws is not None and Flaw.RESTATED not in p.flaws for p in record.proposed]}
         ),
         **_means({f"propose/flaw/{flaw}": [flaw in found for found in flaws] for flaw in Flaw}),
         **_means({"propose/learnability": [learnability(rate) for _, rate in rates]}),
