@@ -96,7 +96,6 @@ class ProposeConfig:
     types: Annotated[tuple[TaskType, ...], Field(min_length=1)] = tuple(TaskType)  # what is proposed and solved
     until: Count | None = None  # the last step that proposes; 0: seeding alone does. None: every step
     refuse: tuple[Flaw, ...] = ()  # valid tasks that count as invalid proposals
-    estimator: Estimator | None = None  # None: learner.estimator
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -113,7 +112,6 @@ class SolverConfig:
     rounds: Positive = 1  # updates a step: the first has the proposals too, the others the buffer's tasks alone
     draw: Draw = Draw.UNIFORM  # `uncertain` draws over all types at once, batch tasks for each
     draw_floor: Fraction = 0.15  # with `uncertain`, at solve rate p a task weighs this + 4 p (1 - p)
-    estimator: Estimator | None = None  # None: learner.estimator
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -126,10 +124,19 @@ class SeedingConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class RoleLearning:
+    """What proposer or solver learn differently; the rest of the update is both roles'."""
+
+    estimator: Estimator | None = None  # None: learner.estimator
+
+
+@dataclass(frozen=True, config=STRICT)
 class LearnerConfig:
     """The update."""
 
     estimator: Estimator = Estimator.TRR_PP
+    propose: RoleLearning = field(default_factory=RoleLearning)
+    solve: RoleLearning = field(default_factory=RoleLearning)
     learning_rate: Annotated[float, Field(gt=0)] = 1e-6
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0)] = 0.01

@@ -41,8 +41,8 @@ class SelfPlay:
         self._phase = phase
         self._practice = Practice(table.config, buffer)
         self._estimators = {
-            Role.PROPOSE: self._config.propose.estimator or self._config.learner.estimator,
-            Role.SOLVE: self._config.solver.estimator or self._config.learner.estimator,
+            Role.PROPOSE: self._config.learner.propose.estimator or self._config.learner.estimator,
+            Role.SOLVE: self._config.learner.solve.estimator or self._config.learner.estimator,
         }
         self._seconds: dict[str, float] = {}
 

@@ -22,6 +22,7 @@ from azr.config import (
     PanelConfig,
     ProbeConfig,
     ProposeConfig,
+    RoleLearning,
     SolverConfig,
     TrainOn,
 )
@@ -185,8 +186,8 @@ def learning_config(model, **changes):
             max_tokens=60,
             rounds=3,
             draw=Draw.UNCERTAIN,
-            estimator=Estimator.GRPO,
         ),
+        "learner": LearnerConfig(learning_rate=1e-3, solve=RoleLearning(estimator=Estimator.GRPO)),
         "panel": PanelConfig(every=2, tasks=2, samples=2),
     }
     return tiny_config(model, **(settings | changes))
