@@ -221,7 +221,10 @@ def _stop_flag(say: Callable[[str], None]) -> Iterator[StopFlag]:
 
 
 def _first_and_last_scores(run: Run) -> dict[str, tuple[float, float]]:
-    lines = [line for line in read_metrics(run.metrics) if any(name.startswith("probe/") for name in line)]
-    if len(lines) < 2:
-        return {}
-    return {name: (lines[0][name], lines[-1][name]) for name in lines[0] if name.startswith("probe/")}
+    """Of the probe and the panel, where they were asked twice."""
+    seen: dict[str, list[float]] = {}
+    for line in read_metrics(run.metrics):
+        for name, value in line.items():
+            if name.startswith(("probe/", "panel/rate")):
+                seen.setdefault(name, []).append(value)
+    return {name: (values[0], values[-1]) for name, values in seen.items() if len(values) > 1}

@@ -7,10 +7,24 @@ sampled, the proposer's tasks are all never or always solved, and it proposes wh
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from azr.config import WatchConfig
+if TYPE_CHECKING:
+    from azr.config import WatchConfig
 
 PREFIX = "warning/"
+HEADLINES = {
+    "copying": "more answers repeat the question than at first",
+    "entropy": "the solver samples hardly anything new",
+    "learnability": "what is proposed is always or never solved",
+    "new programs": "few proposals are programs not seen before",
+}
+REMEDIES = {
+    "copying": "propose.refuse=[copy,constant] and more solver.rounds",
+    "entropy": "a lower learner.learning_rate or a higher solver.temperature",
+    "learnability": "more propose.references, solver.draw=uncertain or more solver.estimate_samples",
+    "new programs": "a higher propose.temperature, propose.refuse=[restated] or fewer propose.samples_per_prompt",
+}
 Metrics = Mapping[str, float]
 
 
@@ -25,7 +39,7 @@ class Alarm:
 class Watch:
     """Looks at one step after another. `past` holds the metrics of the steps before, of a run that goes on."""
 
-    def __init__(self, config: WatchConfig, past: Iterable[Metrics] = ()) -> None:
+    def __init__(self, config: "WatchConfig", past: Iterable[Metrics] = ()) -> None:
         self._config = config
         self._recent: deque[Metrics] = deque(maxlen=config.window)
         self._first: list[Metrics] = []
@@ -50,35 +64,25 @@ class Watch:
         self._recent.append(metrics)
 
     def _found(self) -> Iterable[Alarm]:
-        config = self._config
-        before, copies = _mean(self._first, "solve/copies"), _mean(self._recent, "solve/copies")
+        config, now = self._config, {name: _mean(self._recent, name) for name in _WATCHED}
+        before, copies = _mean(self._first, "solve/copies"), now["solve/copies"]
         if before is not None and copies is not None and copies > before + config.copying:
-            yield Alarm(
-                "copying",
-                f"{copies:.0%} of the answers repeat the question, {before:.0%} did at first;"
-                " try propose.refuse=[copy,constant] and more solver.rounds",
-            )
-        entropy = _mean(self._recent, "entropy/solve")
-        if entropy is not None and entropy < config.entropy:
-            yield Alarm(
-                "entropy",
-                f"the solver's entropy is {entropy:.3f} nats: it samples hardly anything new;"
-                " try a lower learner.learning_rate, a higher solver.temperature or learner.entropy_bonus",
-            )
-        learnability = _mean(self._recent, "propose/learnability")
-        if learnability is not None and learnability < config.learnability:
-            yield Alarm(
-                "learnability",
-                f"learnability is {learnability:.2f}: what is proposed is always or never solved;"
-                " try more propose.references, solver.draw=uncertain or more solver.estimate_samples",
-            )
-        new = _mean(self._recent, "propose/new_programs")
-        if new is not None and new < config.new_programs:
-            yield Alarm(
-                "new programs",
-                f"{new:.0%} of the proposals are new programs;"
-                " try a higher propose.temperature, propose.refuse=[restated] or fewer propose.samples_per_prompt",
-            )
+            yield _alarm("copying", f"{before:.0%}, now {copies:.0%}")
+        for name, metric, limit in (
+            ("entropy", "entropy/solve", config.entropy),
+            ("learnability", "propose/learnability", config.learnability),
+            ("new programs", "propose/new_programs", config.new_programs),
+        ):
+            value = now[metric]
+            if value is not None and value < limit:
+                yield _alarm(name, f"{metric} is {value:.3f}, under {limit:g}")
+
+
+_WATCHED = ("solve/copies", "entropy/solve", "propose/learnability", "propose/new_programs")
+
+
+def _alarm(name: str, figures: str) -> Alarm:
+    return Alarm(name, f"{HEADLINES[name]} ({figures}); try {REMEDIES[name]}")
 
 
 def _mean(steps: Iterable[Metrics], name: str) -> float | None:
