@@ -33,10 +33,12 @@ def step_metrics(record: StepRecord, buffer: TaskBuffer) -> dict[str, float]:
     }
 
 
-def step_line(metrics: dict[str, float], step: int, steps: int, seconds_left: float) -> str:
+def step_line(
+    metrics: dict[str, float], step: int, steps: int, seconds_left: float, types: Sequence[TaskType] = tuple(TaskType)
+) -> str:
     """One line a person can read: valid proposals and solve rate by type, learnability, reward, speed, time left."""
-    valid = " ".join(_percent(metrics.get(f"propose/valid/{t}")) for t in TaskType)
-    solved = " ".join(_percent(metrics.get(f"solve/rate/{t}")) for t in TaskType)
+    valid = " ".join(_percent(metrics.get(f"propose/valid/{t}")) for t in types)
+    solved = " ".join(_percent(metrics.get(f"solve/rate/{t}")) for t in types)
     rewards = " ".join(_signed(metrics.get(f"reward/{role}")) for role in Role)
     learnable = metrics.get("propose/learnability", 0.0)
     return (
@@ -45,7 +47,9 @@ def step_line(metrics: dict[str, float], step: int, steps: int, seconds_left: fl
     )
 
 
-STEP_LINE_KEY = "valid and solved: deduction, abduction, induction; reward: proposer, solver"
+def step_line_key(types: Sequence[TaskType] = tuple(TaskType)) -> str:
+    """What the step's line lists, in its order."""
+    return f"valid and solved: {', '.join(types)}; reward: proposer, solver"
 
 
 def clock(seconds: float) -> str:

@@ -23,10 +23,10 @@ from azr.run import Run
 from azr.seed_file import store_seed_tasks
 from azr.seeds import derive_seed
 from azr.selfplay import SelfPlay
-from azr.step_metrics import STEP_LINE_KEY, clock, step_line, step_metrics
+from azr.step_metrics import clock, step_line, step_line_key, step_metrics
 from azr.telemetry import read_metrics
 from azr.watch import PREFIX, Watch
-from tasks.triplet import TaskType, Triplet
+from tasks.triplet import Triplet
 
 PACE_STEPS = 5  # the newest steps that the time left is reckoned from
 
@@ -73,7 +73,7 @@ class _Training:
             self._panel = choose_panel(config, self._buffer)
             if not self._done:
                 self._ask_panel_before()
-            self._say(STEP_LINE_KEY)
+            self._say(step_line_key(config.propose.types))
             for number in range(self._done + 1, config.steps + 1):
                 self._step(number)
                 if stop and number < config.steps:
@@ -87,7 +87,7 @@ class _Training:
         metrics = step_metrics(record, self._buffer)
         self._pace.append(metrics["time/total"])
         left = sum(self._pace) / len(self._pace) * (self._config.steps - number)
-        self._say(step_line(metrics, number, self._config.steps, left))
+        self._say(step_line(metrics, number, self._config.steps, left, self._config.propose.types))
         for alarm in self._watch.look(metrics):
             self._say(f"warning, step {number}: {alarm.text}")
             metrics[f"{PREFIX}{alarm.name}"] = 1.0
@@ -171,7 +171,7 @@ class _Training:
         if self._done:
             self._save()
         counts = self._buffer.counts()
-        invented = ", ".join(f"{counts[task_type]} {task_type}" for task_type in TaskType)
+        invented = ", ".join(f"{counts[task_type]} {task_type}" for task_type in self._config.propose.types)
         self._say(f"done: {self._done} steps in {clock(time.perf_counter() - self._began)}; tasks: {invented}")
         for name, (before, after) in _first_and_last_scores(self._run).items():
             self._say(f"  {name}: {100 * before:.1f}% before training, {100 * after:.1f}% now")
