@@ -1,0 +1,107 @@
+"""Rewards become advantages, one a response or, where a penalty or a critic asks for it, one a token."""
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from itertools import accumulate
+
+from azr.config import Estimator, LearnerConfig, Whitening
+from azr.learner.advantage import Outcomes
+from azr.learner.algorithms import ALGORITHMS
+from azr.learner.formula import estimators
+from azr.learner.sample import Outcome, Sample, TokenCredit
+from tasks.triplet import Role
+
+Penalties = Sequence[tuple[float, ...]]
+
+
+def advantages(
+    estimator: Estimator,
+    rewards: Sequence[float],
+    strata: Sequence[Hashable],
+    groups: Sequence[Hashable],
+    lengths: Sequence[int] | None = None,
+    baselines: Sequence[float] | None = None,
+    whitening: Whitening = Whitening.RESPONSES,
+) -> list[float]:
+    """One advantage a rollout, in the order of `rewards`.
+
+    `strata[i]` is the (role, task type) of rollout i and `groups[i]` its prompt; an estimator reads one of them or
+    neither. `lengths` are needed to whiten over tokens, `baselines` (rewards of greedy answers) by remax. Raises
+    ValueError where the columns differ in length or a needed one is missing, and for ppo, whose advantages only
+    `Learner.credit` can make.
+    """
+    return ALGORITHMS[estimator].advantage(Outcomes(rewards, strata, groups, lengths, baselines, whitening))
+
+
+def credited(
+    samples: Sequence[Sample], outcomes: Sequence[Outcome], config: LearnerConfig, penalties: Penalties | None = None
+) -> list[Sample]:
+    """The samples with their advantages, and with the loss weight of their role.
+
+    Each estimator sees the outcomes of the roles that have it. `penalties` are what each response token costs: they
+    are taken off the response's reward as a whole, but for algorithms that whiten over tokens, where a token pays for
+    itself and what comes after it: REINFORCE++ (Hu 2025, arXiv 2501.03262) with γ = 1.
+    """
+    result = with_role_weights(samples, outcomes, config)
+    chosen = estimators(config)
+    names = [chosen[outcome.role] if outcome.role else config.estimator for outcome in outcomes]
+    for name in dict.fromkeys(names):
+        own = [index for index, other in enumerate(names) if other is name]
+        by_token = penalties is not None and ALGORITHMS[name].whitens and config.whitening is Whitening.TOKENS
+        split = _token_by_token if by_token else _as_a_whole
+        returns = [split(outcomes[i].reward, penalties[i] if penalties else ()) for i in own]
+        worth = _compared(name, [samples[i] for i in own], [outcomes[i] for i in own], returns, config.whitening)
+        for index, values in zip(own, worth, strict=True):
+            if by_token:
+                result[index] = replace(result[index], credit=TokenCredit(tuple(values)))
+            else:
+                result[index] = replace(result[index], advantage=values[0])
+    return result
+
+
+def with_role_weights(samples: Sequence[Sample], outcomes: Sequence[Outcome], config: LearnerConfig) -> list[Sample]:
+    """The samples, weighing in the loss what the config says for their role."""
+    weights = {role: getattr(config, role.value).loss_weight for role in Role}
+    return [
+        replace(sample, weight=weights[outcome.role] if outcome.role else 1.0)
+        for sample, outcome in zip(samples, outcomes, strict=True)
+    ]
+
+
+def _compared(
+    name: Estimator,
+    samples: Sequence[Sample],
+    outcomes: Sequence[Outcome],
+    returns: Sequence[list[float]],
+    whitening: Whitening,
+) -> list[list[float]]:
+    """The advantages of each sample's returns, of which it has one, or one a token."""
+    rows = [
+        (sample, outcome, len(own), value)
+        for sample, outcome, own in zip(samples, outcomes, returns, strict=True)
+        for value in own
+    ]
+    baselines = [outcome.baseline for _, outcome, _, _ in rows]
+    values = iter(
+        advantages(
+            name,
+            [value for *_, value in rows],
+            [outcome.stratum for _, outcome, _, _ in rows],
+            [outcome.group for _, outcome, _, _ in rows],
+            [len(sample.response_ids) // parts for sample, _, parts, _ in rows],
+            None if None in baselines else [baseline for baseline in baselines if baseline is not None],
+            whitening,
+        )
+    )
+    return [[next(values) for _ in own] for own in returns]
+
+
+def _as_a_whole(reward: float, penalties: Sequence[float]) -> list[float]:
+    return [reward - math.fsum(penalties)]
+
+
+def _token_by_token(reward: float, penalties: Sequence[float]) -> list[float]:
+    """What is still to come at each token: the reward at the end, less the penalties from there on."""
+    costs = list(accumulate(reversed(penalties)))
+    return [reward - cost for cost in reversed(costs)]
