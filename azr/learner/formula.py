@@ -43,18 +43,8 @@ class Formula:
 
 def formula_of(config: LearnerConfig) -> Formula:
     """The update's formula. Raises UserError for parts that don't go together."""
+    _check_roles(config)
     algorithm = ALGORITHMS[config.estimator]
-    for role in Role:
-        other = getattr(config, role.value).estimator
-        if other and ALGORITHMS[other].critic != algorithm.critic:
-            raise UserError(
-                f"learner.{role}.estimator={other} beside learner.estimator={config.estimator}: either both have a"
-                " critic or neither"
-            )
-    if config.whitening is Whitening.TOKENS and not any(ALGORITHMS[name].whitens for name in estimators(config)):
-        raise UserError(
-            f"learner.whitening=tokens changes nothing for {config.estimator}: it is for trr++ and reinforce++"
-        )
     return Formula(
         ratio=config.ratio or algorithm.ratio,
         clip=_clip(config, algorithm.clip),
@@ -100,6 +90,17 @@ def describe(config: LearnerConfig) -> list[str]:
     if config.overlong_buffer:
         lines.append(f"reward - up to 1 in the last {config.overlong_buffer} tokens before a response's limit")
     return lines
+
+
+def _check_roles(config: LearnerConfig) -> None:
+    chosen = estimators(config)
+    critics = {ALGORITHMS[name].critic for name in (config.estimator, *chosen.values())}
+    if len(critics) > 1:
+        asked = ", ".join(f"{role} {name}" for role, name in chosen.items())
+        raise UserError(f"learner.estimator={config.estimator} with {asked}: either all have a critic (ppo) or none")
+    whitens = any(ALGORITHMS[name].whitens for name in chosen.values())
+    if config.whitening is Whitening.TOKENS and not whitens:
+        raise UserError(f"learner.whitening=tokens is for trr++ and the reinforce++ pair, not for {config.estimator}")
 
 
 def _clip(config: LearnerConfig, own: Clip) -> Clip:

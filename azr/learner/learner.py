@@ -208,9 +208,8 @@ class Learner:
     @torch.no_grad()
     def _logprobs(self, batch: PackedBatch, mask: TreeMask) -> Tensor:
         """Log-probabilities [E] of the response tokens under the current weights."""
-        return token_logprobs(
-            hidden_states(self._policy.base, batch, mask), self._head, batch, self._config.logit_chunk
-        )
+        hidden = hidden_states(self._policy.base, batch, mask)
+        return token_logprobs(hidden, self._head, batch, self._config.logit_chunk)
 
     def _update(
         self, minibatch: list[_MicroBatch], records: list[TokenRecord], progress: "_Progress"

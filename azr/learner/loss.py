@@ -2,8 +2,8 @@
 
 Output layer, softmax, objective and gradient are done chunk by chunk of predicted positions: a chunk's logits are
 turned into its gradient in place and forgotten. Memory for logits is chunk × vocabulary, whatever the prompts' length
-and the batch, and the output layer runs once: nothing is recomputed in the backward pass. (It runs twice where a token's
-loss depends on its whole response: GSPO's ratio after the first minibatch, and the sequence mask.)
+and the batch, and the output layer runs once: nothing is recomputed in the backward pass. (It runs twice where a
+token's loss depends on its whole response: GSPO's ratio after the first minibatch, and the sequence mask.)
 """
 
 from collections.abc import Iterator
@@ -75,10 +75,9 @@ class Objective:
     def trust(self, logprobs: Tensor, tokens: slice) -> Tensor:
         """The importance weight of each token between learner and engine."""
         difference = self._old(logprobs, tokens).detach() - self.engine_logprobs[tokens]
-        weights = torch.exp(difference)
-        weights = (
-            weights.clamp(max=self.formula.importance_cap) if self.formula.importance_cap else weights.new_ones(())
-        )
+        weights = difference.new_ones(())
+        if self.formula.importance_cap:
+            weights = torch.exp(difference).clamp(max=self.formula.importance_cap)
         if self.formula.sequence_mask:
             kept = torch.exp(self._by_response(difference, tokens)) <= self.formula.sequence_mask
             weights = weights * kept[self.sequences[tokens]]

@@ -69,7 +69,7 @@ def deal(samples: Sequence[Sample], hands: int) -> list[list[Sample]]:
 
 
 def by_sample(batches: Sequence[PackedBatch], values: Sequence[Tensor]) -> list[tuple[float, ...]]:
-    """Values [E] of each batch's response tokens as one tuple a sample, in the order of the samples that were packed."""
+    """Values [E] of each batch's response tokens as one tuple a sample, in the order of the packed samples."""
     found = [
         entry
         for batch, column in zip(batches, values, strict=True)

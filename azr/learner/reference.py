@@ -1,7 +1,7 @@
 """The policy as it was when training began: what a KL term measures the distance from.
 
-With a LoRA adapter that is the base model, the adapter switched off: no memory of its own. Where every weight is trained
-it is a frozen copy, 2 bytes a parameter in bf16 and 4 in fp32.
+With a LoRA adapter that is the base model, the adapter switched off: no memory of its own. Where every weight is
+trained it is a frozen copy, 2 bytes a parameter in bf16 and 4 in fp32.
 """
 
 from collections.abc import Iterator
@@ -23,15 +23,18 @@ from azr.model import Policy
 class Reference:
     """Log-probabilities under the starting weights.
 
-    `frozen` is the copy that full fine-tuning needs, on the policy's device; it is put into evaluation mode and asks for
-    no gradient. Raises ValueError where a policy without an adapter comes without one.
+    `frozen` is the copy that full fine-tuning needs, on the policy's device; it is put into evaluation mode and asks
+    for no gradient. Raises ValueError where a policy without an adapter comes without one.
     """
 
     def __init__(self, policy: Policy, frozen: PreTrainedModel | None, kernel: AttentionKernel, chunk: int) -> None:
         self._adapted = policy.model if isinstance(policy.model, PeftModel) else None
-        if self._adapted is None and frozen is None:
+        if self._adapted is not None:
+            self._model = policy.base
+        elif frozen is not None:
+            self._model = frozen.eval().requires_grad_(False)
+        else:
             raise ValueError("a KL term needs the starting weights: an adapter to switch off, or a frozen copy")
-        self._model: PreTrainedModel = policy.base if self._adapted is not None else frozen.eval().requires_grad_(False)
         self._kernel = kernel
         self._chunk = chunk
 

@@ -10,9 +10,9 @@ from azr.errors import UserError
 def learning_rate_factor(config: LearnerConfig, total: int | None) -> Callable[[int], float]:
     """The factor of optimizer step 0, 1, ... of `total`, the most that the run can make.
 
-    It rises to 1 over the warm-up, and from there stays, falls on a line, or on half a cosine, to reach 0 one step after
-    the last. Raises UserError where a share or a fall needs `total` and there is none, or where the warm-up is given
-    both in steps and as a share.
+    It rises to 1 over the warm-up, and from there stays, or falls on a line or on half a cosine, to reach 0 one step
+    after the last. Raises UserError where a share or a fall needs `total` and there is none, or where the warm-up is
+    given both in steps and as a share.
     """
     if config.warmup_steps and config.warmup_share:
         raise UserError("learner.warmup_steps and learner.warmup_share both say how long the warm-up is: set one to 0")

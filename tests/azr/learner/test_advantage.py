@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from azr.config import Estimator
 from azr.learner import advantages
-from azr.learner.advantage import token_weights
+from azr.learner.aggregation import token_weights
 
 SOLVE, PROPOSE = ("solve", "deduction"), ("propose", "deduction")
 
