@@ -45,7 +45,7 @@ class Objective:
     def by_sequence(self) -> bool:
         """Whether a token's loss depends on the other tokens of its response: then no chunk can be done by itself.
 
-        On-policy a response's ratio is 1 whatever it is made of, and its gradient that of the tokens' ratios.
+        On-policy a response's ratio is 1 whatever it is made of.
         """
         ratio = self.formula.ratio is Ratio.SEQUENCE and self.old_logprobs is not None
         return ratio or bool(self.formula.sequence_mask)
@@ -65,11 +65,17 @@ class Objective:
         return -(gain * self.weights[tokens]).sum()
 
     def ratio(self, logprobs: Tensor, tokens: slice) -> Tensor:
-        """π / π_old of each token, or of its whole response: (Π π / π_old) ^ (1 / length), as GSPO has it."""
+        """π / π_old of each token, or of its whole response: (Π π / π_old) ^ (1 / length), as GSPO has it.
+
+        The response's ratio is given the token's own gradient, s · π / constant(π): Zheng et al. 2025 (arXiv
+        2507.18071), section 4.3, GSPO-token. Where all tokens of a response weigh the same that is GSPO, and it stays
+        right where they don't.
+        """
         difference = logprobs - self._old(logprobs, tokens)
         if self.formula.ratio is Ratio.SEQUENCE and self.old_logprobs is not None:
             lengths = self._by_response(torch.ones_like(difference), tokens)
-            return torch.exp((self._by_response(difference, tokens) / lengths)[self.sequences[tokens]])
+            response = (self._by_response(difference.detach(), tokens) / lengths)[self.sequences[tokens]]
+            return torch.exp(response + logprobs - logprobs.detach())
         return torch.exp(difference)
 
     def trust(self, logprobs: Tensor, tokens: slice) -> Tensor:
