@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager, contextmanager
 from azr.buffer import Origin, StoredTask, TaskBuffer, TaskRow
 from azr.config import TrainOn
 from azr.errors import UserError
-from azr.learner import Learner, Sample, advantages
+from azr.learner import Learner, Outcome, Sample
+from azr.learner.sampling import overlong_penalty
 from azr.record import Exercise, Invented, Rollout, StepRecord, store_seeds, store_step
 from azr.roles import Answer, Proposed, Table, propose, solve
 from azr.seeds import stream
@@ -163,16 +164,16 @@ class SelfPlay:
                 )
 
     def _learn(self, rollouts: Sequence[Rollout]) -> dict[str, float]:
-        worth = advantages(
-            self._config.learner.estimator,
-            [rollout.reward for rollout in rollouts],
-            [(rollout.role, rollout.type) for rollout in rollouts],
-            [rollout.group for rollout in rollouts],
+        samples = self._learner.credit(
+            [
+                Sample(rollout.prompt_ids, rollout.response_ids, rollout.logprobs, 0.0, rollout.temperature)
+                for rollout in rollouts
+            ],
+            [
+                Outcome(self._shaped(rollout), (rollout.role, rollout.type), rollout.group, rollout.role)
+                for rollout in rollouts
+            ],
         )
-        samples = [
-            Sample(rollout.prompt_ids, rollout.response_ids, rollout.logprobs, advantage, rollout.temperature)
-            for rollout, advantage in zip(rollouts, worth, strict=True)
-        ]
         with self._timed("learn"), self._phase("learn", len(samples)) as advance:
             done = 0
 
@@ -185,6 +186,14 @@ class SelfPlay:
         with self._timed("sync"):
             self._table.engine.update_weights(self._table.policy.model)
         return update
+
+    def _shaped(self, rollout: Rollout) -> float:
+        """The reward, less DAPO's soft penalty where the response comes near its limit and the config has one."""
+        buffer = self._config.learner.overlong_buffer
+        if not buffer:
+            return rollout.reward
+        section = self._config.propose if rollout.role is Role.PROPOSE else self._config.solver
+        return rollout.reward + overlong_penalty(len(rollout.response_ids), section.max_tokens, buffer)
 
     def _store_identity(self) -> None:
         """The one task that is given: the identity function (section 3.3.1)."""

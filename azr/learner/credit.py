@@ -37,15 +37,14 @@ def advantages(
 def credited(
     samples: Sequence[Sample], outcomes: Sequence[Outcome], config: LearnerConfig, penalties: Penalties | None = None
 ) -> list[Sample]:
-    """The samples with their advantages, and with the loss weight of their role.
+    """The samples with their advantages, and with the estimator and the loss weight of their role.
 
     Each estimator sees the outcomes of the roles that have it. `penalties` are what each response token costs: they
     are taken off the response's reward as a whole, but for algorithms that whiten over tokens, where a token pays for
     itself and what comes after it: REINFORCE++ (Hu 2025, arXiv 2501.03262) with γ = 1.
     """
-    result = with_role_weights(samples, outcomes, config)
-    chosen = estimators(config)
-    names = [chosen[outcome.role] if outcome.role else config.estimator for outcome in outcomes]
+    result = by_role(samples, outcomes, config)
+    names = [sample.estimator or config.estimator for sample in result]
     for name in dict.fromkeys(names):
         own = [index for index, other in enumerate(names) if other is name]
         by_token = penalties is not None and ALGORITHMS[name].whitens and config.whitening is Whitening.TOKENS
@@ -60,11 +59,12 @@ def credited(
     return result
 
 
-def with_role_weights(samples: Sequence[Sample], outcomes: Sequence[Outcome], config: LearnerConfig) -> list[Sample]:
-    """The samples, weighing in the loss what the config says for their role."""
+def by_role(samples: Sequence[Sample], outcomes: Sequence[Outcome], config: LearnerConfig) -> list[Sample]:
+    """The samples with the estimator and the loss weight that the config has for their role."""
+    chosen = estimators(config)
     weights = {role: getattr(config, role.value).loss_weight for role in Role}
     return [
-        replace(sample, weight=weights[outcome.role] if outcome.role else 1.0)
+        replace(sample, estimator=chosen[outcome.role], weight=weights[outcome.role]) if outcome.role else sample
         for sample, outcome in zip(samples, outcomes, strict=True)
     ]
 

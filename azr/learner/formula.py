@@ -48,12 +48,17 @@ def formula_of(config: LearnerConfig) -> Formula:
     return Formula(
         ratio=config.ratio or algorithm.ratio,
         clip=_clip(config, algorithm.clip),
-        aggregation=config.aggregation or algorithm.aggregation,
+        aggregation=aggregation_of(config, config.estimator),
         kl=config.kl,
         entropy_bonus=config.entropy_bonus,
         importance_cap=config.truncated_importance,
         sequence_mask=config.sequence_mask,
     )
+
+
+def aggregation_of(config: LearnerConfig, estimator: Estimator | None) -> Aggregation:
+    """How the tokens of an estimator's responses add up: as the config says, else as the estimator has it."""
+    return config.aggregation or ALGORITHMS[estimator or config.estimator].aggregation
 
 
 def estimators(config: LearnerConfig) -> dict[Role, Estimator]:

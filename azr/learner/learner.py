@@ -18,12 +18,12 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 
-from azr.config import AttentionKernel, LearnerConfig, ModelConfig
+from azr.config import Aggregation, AttentionKernel, LearnerConfig, ModelConfig
 from azr.errors import UserError
 from azr.learner.aggregation import token_weights
 from azr.learner.attention import TreeMask, tree_attention, tree_mask
 from azr.learner.credit import credited
-from azr.learner.formula import formula_of
+from azr.learner.formula import aggregation_of, formula_of
 from azr.learner.forward import hidden_states
 from azr.learner.kl import divergence
 from azr.learner.loss import Objective, policy_loss, token_logprobs
@@ -147,8 +147,7 @@ class Learner:
 
     def _plan(self, samples: Sequence[Sample]) -> list[_MicroBatch]:
         """The micro-batches of a minibatch. Each token's weight is set before samples are dropped."""
-        lengths = [len(sample.response_ids) for sample in samples]
-        weights = token_weights(self._formula.aggregation, lengths, self._response_budget)
+        weights = self._token_weights(samples)
         kept = [
             (sample, weight * sample.weight)
             for sample, weight in zip(samples, weights, strict=True)
@@ -156,6 +155,19 @@ class Learner:
         ]
         batches = pack([sample for sample, _ in kept], self._config.max_batch_tokens)
         return [self._micro_batch(batch, kept) for batch in batches]
+
+    def _token_weights(self, samples: Sequence[Sample]) -> list[float]:
+        """What each token of a sample counts by its estimator; an estimator has as much in all as it has samples."""
+        members: dict[Aggregation, list[int]] = {}
+        for index, sample in enumerate(samples):
+            members.setdefault(aggregation_of(self._config, sample.estimator), []).append(index)
+        weights = [0.0] * len(samples)
+        for aggregation, indices in members.items():
+            lengths = [len(samples[index].response_ids) for index in indices]
+            share = len(indices) / len(samples)
+            for index, weight in zip(indices, token_weights(aggregation, lengths, self._response_budget), strict=True):
+                weights[index] = weight * share
+        return weights
 
     def _micro_batch(self, batch: PackedBatch, weighted: Sequence[tuple[Sample, float]]) -> _MicroBatch:
         owners = [weighted[index] for index in batch.samples.tolist()]

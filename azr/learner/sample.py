@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from azr.choices import Estimator
 from tasks.triplet import Role
 
 
@@ -39,7 +40,7 @@ class Sample:
 
     `engine_logprobs[i]` is the log-probability that the engine gave `response_ids[i]` when it sampled it, under
     softmax(logits / `temperature`). `advantage` holds for every token of the response, unless `credit` says it token by
-    token. `weight` multiplies what the sample counts in the loss.
+    token. `estimator` says how its tokens add up; None is the learner's own. `weight` multiplies what it counts.
     Raises ValueError for an empty prompt, an empty response, a log-probability or a credit too few or too many, or a
     temperature that isn't positive (greedy samples can't train: they have no log-probability to change).
     """
@@ -49,6 +50,7 @@ class Sample:
     engine_logprobs: tuple[float, ...]
     advantage: float
     temperature: float = 1.0
+    estimator: Estimator | None = None
     weight: float = 1.0
     credit: TokenCredit | None = None
 
