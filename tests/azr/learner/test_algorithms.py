@@ -82,7 +82,7 @@ def trainable(model: torch.nn.Module) -> list[torch.nn.Parameter]:
 
 def given_rollouts(model: torch.nn.Module, by_token: bool) -> list[Sample]:
     """Rollouts of three prompts, some without an advantage, or with one a token."""
-    samples = with_engine_logprobs(model, rollouts()[:18])
+    samples = with_engine_logprobs(model, [s for i, s in enumerate(rollouts()[:18]) if i % 6 < 4])
     if not by_token:
         return [replace(s, advantage=0.0) if i % 5 == 0 else s for i, s in enumerate(samples)]
     generator = torch.Generator().manual_seed(5)
