@@ -6,8 +6,9 @@ from dataclasses import replace
 from itertools import accumulate
 
 from azr.config import Estimator, LearnerConfig, Whitening
-from azr.learner.advantage import Outcomes
+from azr.learner.advantage import Outcomes, whitened
 from azr.learner.algorithms import ALGORITHMS
+from azr.learner.critic import Values, generalised_advantages
 from azr.learner.formula import estimators
 from azr.learner.sample import Outcome, Sample, TokenCredit
 from tasks.triplet import Role
@@ -57,6 +58,39 @@ def credited(
             else:
                 result[index] = replace(result[index], advantage=values[0])
     return result
+
+
+def credited_by_values(
+    samples: Sequence[Sample],
+    outcomes: Sequence[Outcome],
+    config: LearnerConfig,
+    values: Sequence[Values],
+    penalties: Penalties | None = None,
+) -> list[Sample]:
+    """The samples with PPO's advantages: GAE of the critic's values, whitened over all tokens of the batch.
+
+    The outcome is earned at a response's last token, penalties where they fall. What the critic is to learn (`returns`)
+    is taken before whitening, as verl and TRL do.
+    """
+    result = by_role(samples, outcomes, config)
+    gains = []
+    for index, (outcome, own) in enumerate(zip(outcomes, values, strict=True)):
+        rewards = [-cost for cost in penalties[index]] if penalties else [0.0] * len(own)
+        rewards[-1] += outcome.reward
+        gains.append(generalised_advantages(rewards, own, config.critic.gamma, config.critic.gae_lambda))
+    tokens = [gain for own in gains for gain in own]
+    whitening = iter(whitened(tokens, [1] * len(tokens)))
+    return [
+        replace(
+            sample,
+            credit=TokenCredit(
+                tuple(next(whitening) for _ in gain),
+                tuple(g + v for g, v in zip(gain, own, strict=True)),
+                own,
+            ),
+        )
+        for sample, gain, own in zip(result, gains, values, strict=True)
+    ]
 
 
 def by_role(samples: Sequence[Sample], outcomes: Sequence[Outcome], config: LearnerConfig) -> list[Sample]:

@@ -21,8 +21,10 @@ from transformers import PreTrainedModel
 from azr.config import Aggregation, AttentionKernel, LearnerConfig, ModelConfig
 from azr.errors import UserError
 from azr.learner.aggregation import token_weights
+from azr.learner.algorithms import ALGORITHMS
 from azr.learner.attention import TreeMask, tree_attention, tree_mask
-from azr.learner.credit import credited
+from azr.learner.credit import credited, credited_by_values
+from azr.learner.critic import Critic
 from azr.learner.formula import aggregation_of, formula_of
 from azr.learner.forward import hidden_states
 from azr.learner.kl import divergence
@@ -53,8 +55,9 @@ class Learner:
     `response_budget` is the constant length that dr_grpo divides by; the other estimators don't read it.
     `optimizer_steps` is the most that the run makes, which schedules other than the constant one need. `start` holds
     the starting weights where a KL term is wanted and there is no adapter to switch off (azr/learner/reference.py).
+    `critic` is what ppo grows its values on, a policy loaded as `policy` was (azr/learner/critic.py).
     Raises UserError for flex attention on a processor and for parts of the config that don't go together, and
-    ValueError for a model whose output layer isn't one plain matrix, or a missing `start`.
+    ValueError for a model whose output layer isn't one plain matrix, or a missing `start` or `critic`.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Learner:
         response_budget: int = 1024,
         optimizer_steps: int | None = None,
         start: PreTrainedModel | None = None,
+        critic: Policy | None = None,
     ) -> None:
         if model_config.attention is AttentionKernel.FLEX and policy.device.type == "cpu":
             raise UserError("flex attention can't train on a processor: set model.attention=dense")
@@ -79,20 +83,29 @@ class Learner:
             Reference(policy, start, model_config.attention, config.logit_chunk) if config.kl.coefficient else None
         )
         if model_config.gradient_checkpointing:
-            policy.base.gradient_checkpointing_enable({"use_reentrant": False})
+            for trained in (policy, critic):
+                if trained is not None:
+                    trained.base.gradient_checkpointing_enable({"use_reentrant": False})
         trainable = [weight for weight in policy.model.parameters() if weight.requires_grad]
         self._optimizer = MasterAdamW(trainable, config.learning_rate, config.betas, config.weight_decay)
         self._schedule = LambdaLR(self._optimizer.adamw, learning_rate_factor(config, optimizer_steps))
+        self._critic = None
+        if ALGORITHMS[config.estimator].critic:
+            if critic is None:
+                raise ValueError(f"{config.estimator} needs a critic's trunk")
+            self._critic = Critic(critic, config, model_config.attention, self._accelerator, optimizer_steps)
 
     def credit(self, samples: Sequence[Sample], outcomes: Sequence[Outcome]) -> list[Sample]:
         """The samples with the advantages that the config's estimators make of what each earned, ready for `step`.
 
-        Does what `advantages` does, and what that can't: penalties for the distance from the start, an estimator and a
-        loss weight a role. Raises ValueError where samples and outcomes differ in number.
+        Does what `advantages` does, and what that can't: penalties for the distance from the start, a critic's values,
+        an estimator and a loss weight a role. Raises ValueError where samples and outcomes differ in number.
         """
         if len(samples) != len(outcomes):
             raise ValueError(f"{len(samples)} samples and {len(outcomes)} outcomes: one each a rollout")
         penalties = self._penalties(samples) if self._formula.kl_in_reward and samples else None
+        if self._critic:
+            return credited_by_values(samples, outcomes, self._config, self._critic.values(samples), penalties)
         return credited(samples, outcomes, self._config, penalties)
 
     def step(self, samples: Sequence[Sample], on_progress: OnProgress | None = None) -> dict[str, float]:
@@ -103,8 +116,11 @@ class Learner:
         Raises FloatingPointError, before the weights take the update, if a gradient isn't finite.
         """
         started = time.perf_counter()
+        waits = self._critic is not None and self._critic.warming_up
+        said = self._critic.update(samples) if self._critic and samples else {}
         learning_rate = float(self._schedule.get_last_lr()[0])
-        minibatches = [self._plan(part) for part in deal(samples, self._config.minibatches)]
+        parts = [] if waits else deal(samples, self._config.minibatches)
+        minibatches = [self._plan(part) for part in parts]
         minibatches = [minibatch for minibatch in minibatches if minibatch]
         progress = _Progress(minibatches, self._formula.kl_in_loss, on_progress)
         records: list[TokenRecord] = []
@@ -130,16 +146,19 @@ class Learner:
             "tokens_computed": float(sum(len(micro.batch.input_ids) for micro in chain(*minibatches))),
             "tokens_per_second": real / seconds,
             "seconds": seconds,
-        } | summary(records, self._formula)
+        } | (said | summary(records, self._formula))
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimizer's and the schedule's state; with the model's weights, all that a bit-exact resume needs."""
-        return {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
+        """Optimizer, schedule and critic; with the model's weights, all that a bit-exact resume needs."""
+        state = {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
+        return state | ({"critic": self._critic.state_dict()} if self._critic else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` gave, in a learner of the same model and config."""
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
+        if self._critic:
+            self._critic.load_state_dict(state["critic"])
 
     def _trains(self, sample: Sample) -> bool:
         """Whether any of the sample's tokens can have a gradient."""
