@@ -320,6 +320,10 @@ class TaskBuffer:
             verdicts.setdefault(task_id, []).append(Verdict(verdict))
         return verdicts
 
+    def programs(self, task_type: TaskType) -> list[tuple[int, str]]:
+        """(id, program) of every task of that type, oldest first."""
+        return self._db.execute("SELECT id, program FROM task WHERE type = ? ORDER BY id", (task_type,)).fetchall()
+
     def ids(self, task_type: TaskType) -> Sequence[int]:
         """The ids of every task of that type, oldest first."""
         return self._ids[task_type]

@@ -9,14 +9,22 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from azr.choices import Aggregation as Aggregation
 from azr.choices import AttentionKernel as AttentionKernel
 from azr.choices import ChatMode as ChatMode
+from azr.choices import Clipping as Clipping
 from azr.choices import Draw as Draw
 from azr.choices import EngineChoice as EngineChoice
 from azr.choices import Estimator as Estimator
 from azr.choices import Flaw as Flaw
+from azr.choices import KlEstimator as KlEstimator
+from azr.choices import KlPlace as KlPlace
 from azr.choices import Precision as Precision
+from azr.choices import Ratio as Ratio
+from azr.choices import ReferenceDraw as ReferenceDraw
+from azr.choices import Schedule as Schedule
 from azr.choices import TrainOn as TrainOn
+from azr.choices import Whitening as Whitening
 from tasks.triplet import TaskType
 
 # A typo must not pass silently, and a finished config never changes.
@@ -24,6 +32,7 @@ STRICT = ConfigDict(extra="forbid")
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0)]
 Temperature = Annotated[float, Field(gt=0, le=5)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -95,6 +104,7 @@ class ProposeConfig:
     # From here on ours; docs/learning.md has what each was worth.
     types: Annotated[tuple[TaskType, ...], Field(min_length=1)] = tuple(TaskType)  # what is proposed and solved
     until: Count | None = None  # the last step that proposes; 0: seeding alone does. None: every step
+    reference_draw: ReferenceDraw = ReferenceDraw.UNIFORM
     refuse: tuple[Flaw, ...] = ()  # valid tasks that count as invalid proposals
 
 
@@ -124,27 +134,61 @@ class SeedingConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class RoleLearning:
-    """What proposer or solver learn differently; the rest of the update is both roles'."""
+class KlConfig:
+    """How far the policy may go from where it started. `coefficient` 0: as far as it likes, and no reference model."""
 
-    estimator: Estimator | None = None  # None: learner.estimator
+    coefficient: NonNegative = 0.0  # β
+    estimator: KlEstimator = KlEstimator.K3
+    place: KlPlace = KlPlace.LOSS
+
+
+@dataclass(frozen=True, config=STRICT)
+class RoleLearning:
+    """What proposer or solver learn differently; the rest of the update is both roles' (docs/estimators.md)."""
+
+    estimator: Estimator | None = None  # whose advantage; None: learner.estimator
+    loss_weight: NonNegative = 1.0  # on the role's loss: only its ratio to the other's matters to AdamW
+
+
+@dataclass(frozen=True, config=STRICT)
+class CriticConfig:
+    """PPO's value function: a trunk of its own with one output; only the estimator ppo has one."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+    gamma: Annotated[float, Field(gt=0, le=1)] = 1.0  # γ, discount a token
+    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 1.0  # λ of generalised advantage estimation
+    clip: Annotated[float, Field(gt=0)] = 0.5  # how far a value may move from its old one in an update
+    warmup_steps: Count = 0  # steps of the loop in which the critic alone learns
 
 
 @dataclass(frozen=True, config=STRICT)
 class LearnerConfig:
-    """The update."""
+    """The update. None takes the estimator's own part (azr/learner/algorithms)."""
 
     estimator: Estimator = Estimator.TRR_PP
     propose: RoleLearning = field(default_factory=RoleLearning)
     solve: RoleLearning = field(default_factory=RoleLearning)
+    whitening: Whitening = Whitening.RESPONSES  # what trr++ and the reinforce++ pair standardise over
+    ratio: Ratio | None = None
+    clipping: Clipping | None = None
+    clip: Annotated[float, Field(gt=0, lt=1)] | None = None  # ε of the clipped objective
+    clip_high: Annotated[float, Field(gt=0)] | None = None  # its upper half by itself; cispo caps at 1 + clip_high
+    dual_clip: Annotated[float, Field(gt=1)] | None = None  # c: lower bound c · A where A < 0; None: none
+    aggregation: Aggregation | None = None
+    kl: KlConfig = field(default_factory=KlConfig)
+    entropy_bonus: NonNegative = 0.0
+    overlong_buffer: Count = 0  # tokens below a response's limit in which DAPO's soft penalty grows to 1; 0: none
+    critic: CriticConfig = field(default_factory=CriticConfig)
     learning_rate: Annotated[float, Field(gt=0)] = 1e-6
+    schedule: Schedule = Schedule.CONSTANT
     betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    warmup_steps: Count = 0
-    clip: Annotated[float, Field(gt=0, lt=1)] = 0.2  # ε of the clipped objective
+    weight_decay: NonNegative = 0.01
+    warmup_steps: Count = 0  # optimizer steps
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of all optimizer steps, in place of warmup_steps
     gradient_norm: Annotated[float, Field(gt=0)] = 1.0
-    minibatches: Positive = 1  # optimizer steps a step of the loop; 1 is on-policy
-    truncated_importance: Annotated[float, Field(ge=0)] = 2.0  # cap on learner/engine ratios; 0: no weights
+    minibatches: Positive = 1  # optimizer steps a step of the loop; 1 is on-policy, the paper's self-play has 3
+    truncated_importance: NonNegative = 2.0  # cap on learner/engine ratios; 0: no weights
+    sequence_mask: NonNegative = 0.0  # responses whose learner/engine ratio is above it don't train; 0: all do
     max_batch_tokens: Positive = 16384  # tokens a micro-batch, shared prefixes counted once
     logit_chunk: Positive = 1024  # predicted positions whose logits are held at once
 

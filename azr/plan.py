@@ -12,8 +12,10 @@ from azr.checkpoint import checkpoints
 from azr.config import Config, EngineChoice, Precision, TrainOn
 from azr.errors import UserError
 from azr.gguf_cache import find_gguf
+from azr.learner.algorithms import ALGORITHMS
+from azr.learner.formula import describe
 from azr.model import resolve_device
-from azr.opening import read_style
+from azr.opening import check_update, read_style
 from azr.rollout import choose_engine
 from azr.run import Run, refuse_occupied
 from azr.seed_file import read_seed_files
@@ -54,12 +56,14 @@ def weights_gib(config: Config, parameters: float) -> float:
     """GiB for weights, gradients and AdamW's moments; activations and the engine's memory come on top.
 
     A parameter trained in full takes 16 bytes in fp32 (weight, gradient, two moments), and 4 more where the model
-    itself is bf16. With LoRA, what counts is the frozen base.
+    itself is bf16. With LoRA, what counts is the frozen base. PPO's critic takes as much again, and a KL term a frozen
+    copy where there is no adapter to switch off.
     """
-    narrow = config.model.precision is Precision.BF16
-    if config.model.lora.rank:
-        return (2 if narrow else 4) * parameters / GIB
-    return (20 if narrow else 16) * parameters / GIB
+    frozen = 2 if config.model.precision is Precision.BF16 else 4
+    trained = frozen if config.model.lora.rank else 20 if config.model.precision is Precision.BF16 else 16
+    models = 2 if ALGORITHMS[config.learner.estimator].critic else 1
+    reference = frozen if config.learner.kl.coefficient and not config.model.lora.rank else 0
+    return (models * trained + reference) * parameters / GIB
 
 
 def print_plan(config: Config, run: Run, resume: bool, console: Console | None = None) -> None:
@@ -70,6 +74,7 @@ def print_plan(config: Config, run: Run, resume: bool, console: Console | None =
     if not resume:
         refuse_occupied(run)
     read_style(config)
+    check_update(config)
     seeds = read_seed_files(config.seeding.files)
     out = console or Console(highlight=False)
     out.print(dump_config(config), style="dim", markup=False)
@@ -98,7 +103,8 @@ def _rows(config: Config, run: Run, resume: bool, seeds: int) -> list[tuple[str,
         ("a step", f"{step.proposals} proposals behind {step.proposal_prompts} prompts ({per_prompt} each)"),
         ("", f"{estimated}{step.answers} answers train the solver{_rounds(config)}"),
         ("", f"{step.trained} rollouts to the learner, {tokens:,} new tokens at the very most"),
-        ("update", f"{_estimators(config)}, learning rate {config.learner.learning_rate:g}"),
+        ("update", f"{config.learner.estimator}, {_describe_pace(config)}"),
+        *(("", line) for line in describe(config.learner)),
         ("probe", probe if config.probe.every else "never"),
         ("panel", _describe_panel(config)),
         ("checkpoints", f"every {config.checkpoint.every} steps, {config.checkpoint.keep or 'all'} kept"),
@@ -111,18 +117,20 @@ def _rounds(config: Config) -> str:
     return f" in {config.solver.rounds} updates, {len(config.propose.types) * config.solver.batch} tasks each"
 
 
-def _estimators(config: Config) -> str:
-    proposer = config.learner.propose.estimator or config.learner.estimator
-    solver = config.learner.solve.estimator or config.learner.estimator
-    return str(solver) if proposer is solver else f"{proposer} for the proposer, {solver} for the solver"
-
-
 def _describe_panel(config: Config) -> str:
     panel = config.panel
     if not panel.every:
         return "none"
     tasks = len(config.propose.types) * panel.tasks
     return f"every {panel.every} steps, {tasks} of the first tasks, {panel.samples} answers each"
+
+
+def _describe_pace(config: Config) -> str:
+    learner = config.learner
+    steps = f"{learner.minibatches} optimizer step{'s' if learner.minibatches > 1 else ''} a step"
+    warmup = f" after {learner.warmup_steps or f'{100 * learner.warmup_share:g} %'} of warm-up"
+    shape = f"{learner.schedule}{warmup if learner.warmup_steps or learner.warmup_share else ''}"
+    return f"learning rate {learner.learning_rate:g} ({shape}), {steps}"
 
 
 def _describe_model(config: Config) -> str:

@@ -11,6 +11,7 @@ from azr.config import Config
 from azr.errors import UserError
 from azr.flaws import MEANING, find_flaws, repeats_question
 from azr.model import Policy, encode_prompt, uses_chat
+from azr.references import draw_references
 from azr.rollout.engine import Completion, Engine, Request
 from azr.seeds import derive_seed, stream
 from azr.telemetry import Advance
@@ -155,7 +156,7 @@ def _ask_for_task(
     if task_type is TaskType.INDUCTION:
         references = [buffer.sample_program(rng)]
     else:
-        references = buffer.sample(task_type, config.propose.references, rng)
+        references = draw_references(buffer, task_type, config.propose.references, config.propose.reference_draw, rng)
     prompt, prompt_ids, shown = _fitting_prompt(table, task_type, references, purpose)
     request = Request(
         prompt_ids=prompt_ids,

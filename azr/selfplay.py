@@ -15,7 +15,8 @@ from statistics import fmean
 from azr.buffer import Origin, TaskBuffer, TaskRow
 from azr.config import TrainOn
 from azr.errors import UserError
-from azr.learner import Learner, Sample, advantages
+from azr.learner import Learner, Outcome, Sample
+from azr.learner.sampling import overlong_penalty
 from azr.practice import Practice, Source
 from azr.record import Exercise, Invented, Rollout, StepRecord, store_seeds, store_step
 from azr.roles import Answer, Proposed, Table, propose, solve
@@ -40,10 +41,6 @@ class SelfPlay:
         self._buffer = buffer
         self._phase = phase
         self._practice = Practice(table.config, buffer)
-        self._estimators = {
-            Role.PROPOSE: self._config.learner.propose.estimator or self._config.learner.estimator,
-            Role.SOLVE: self._config.learner.solve.estimator or self._config.learner.estimator,
-        }
         self._seconds: dict[str, float] = {}
 
     def step(self, number: int) -> StepRecord:
@@ -203,17 +200,16 @@ class SelfPlay:
                 )
 
     def _learn(self, rollouts: Sequence[Rollout]) -> dict[str, float]:
-        samples = [
-            Sample(
-                rollout.prompt_ids,
-                rollout.response_ids,
-                rollout.logprobs,
-                advantage,
-                rollout.temperature,
-                self._estimators[rollout.role],
-            )
-            for rollout, advantage in zip(rollouts, self._advantages(rollouts), strict=True)
-        ]
+        samples = self._learner.credit(
+            [
+                Sample(rollout.prompt_ids, rollout.response_ids, rollout.logprobs, 0.0, rollout.temperature)
+                for rollout in rollouts
+            ],
+            [
+                Outcome(self._shaped(rollout), (rollout.role, rollout.type), rollout.group, rollout.role)
+                for rollout in rollouts
+            ],
+        )
         with self._timed("learn"), self._phase("learn", len(samples)) as advance:
             done = 0
 
@@ -227,20 +223,13 @@ class SelfPlay:
             self._table.engine.update_weights(self._table.policy.model)
         return update
 
-    def _advantages(self, rollouts: Sequence[Rollout]) -> list[float]:
-        """One a rollout, by its role's estimator; roles that share one are given to it together."""
-        worth = [0.0] * len(rollouts)
-        for estimator in dict.fromkeys(self._estimators.values()):
-            chosen = [i for i, rollout in enumerate(rollouts) if self._estimators[rollout.role] is estimator]
-            given = advantages(
-                estimator,
-                [rollouts[i].reward for i in chosen],
-                [(rollouts[i].role, rollouts[i].type) for i in chosen],
-                [rollouts[i].group for i in chosen],
-            )
-            for i, advantage in zip(chosen, given, strict=True):
-                worth[i] = advantage
-        return worth
+    def _shaped(self, rollout: Rollout) -> float:
+        """The reward, less DAPO's soft penalty where the response comes near its limit and the config has one."""
+        buffer = self._config.learner.overlong_buffer
+        if not buffer:
+            return rollout.reward
+        section = self._config.propose if rollout.role is Role.PROPOSE else self._config.solver
+        return rollout.reward + overlong_penalty(len(rollout.response_ids), section.max_tokens, buffer)
 
     def _store_identity(self) -> None:
         """The one task that is given: the identity function (section 3.3.1)."""

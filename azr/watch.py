@@ -21,9 +21,9 @@ HEADLINES = {
 }
 REMEDIES = {
     "copying": "propose.refuse=[copy,constant] and more solver.rounds",
-    "entropy": "a lower learner.learning_rate or a higher solver.temperature",
+    "entropy": "learner.entropy_bonus, more seeding.factor or a higher solver.temperature",
     "learnability": "more propose.references, solver.draw=uncertain or more solver.estimate_samples",
-    "new programs": "a higher propose.temperature, propose.refuse=[restated] or fewer propose.samples_per_prompt",
+    "new programs": "propose.reference_draw=spread, a higher propose.temperature or fewer propose.samples_per_prompt",
 }
 Metrics = Mapping[str, float]
 

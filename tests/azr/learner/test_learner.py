@@ -10,7 +10,8 @@ from torch import Tensor
 from azr.config import AttentionKernel, Estimator, LearnerConfig, ModelConfig
 from azr.errors import UserError
 from azr.learner import Learner, Sample
-from azr.learner.advantage import token_weights
+from azr.learner.aggregation import token_weights
+from azr.learner.algorithms import ALGORITHMS
 from tests.azr.learner.models import FAMILIES, policy_of, rollouts, row_logprobs, tiny_model, with_engine_logprobs
 
 PLAIN = ModelConfig(gradient_checkpointing=False)
@@ -37,7 +38,8 @@ def separate_rows(
     model: torch.nn.Module, samples: Sequence[Sample], config: LearnerConfig
 ) -> tuple[float, list[Tensor]]:
     """Loss and gradients of the on-policy objective with a row for each sample."""
-    weights = token_weights(config.estimator, [len(s.response_ids) for s in samples], 1024)
+    aggregation = ALGORITHMS[config.estimator].aggregation
+    weights = token_weights(aggregation, [len(s.response_ids) for s in samples], 1024)
     loss = torch.zeros(())
     for sample, weight in zip(samples, weights, strict=True):
         logprobs = row_logprobs(model, sample)
