@@ -1,10 +1,12 @@
 """One step of the loop, looked at from inside: what is shown, what fills the solver's batch, what is paid."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from azr.buffer import Origin, TaskBuffer, TaskRow
-from azr.config import PromptConfig, ProposeConfig, RolloutConfig
+from azr.config import Flaw, PromptConfig, ProposeConfig, RolloutConfig
 from azr.errors import UserError
 from azr.learner import Learner
 from azr.model import load_policy
@@ -92,6 +94,35 @@ def test_the_same_task_again_is_a_duplicate(model, sandbox, buffer, rejecting, o
         if found[0] == "valid":
             break
     assert found == outcomes
+
+
+@pytest.mark.parametrize("refused", [(), (Flaw.COPY, Flaw.CONSTANT)])
+def test_flawed_tasks_are_counted_and_refused_where_the_config_says_so(model, sandbox, buffer, tmp_path, refused):
+    bodies = ["x", "7", "[x, 3]", "[x, 77]"]  # a copy, a constant, a program of the buffer's, a new one
+    settings = ProposeConfig(batch=4, samples_per_prompt=4, references=0, max_tokens=120, refuse=refused)
+    config = tiny_config(model, propose=replace(settings, types=(TaskType.DEDUCTION,)))
+
+    def say(prompt, sample):
+        last = prompt.rsplit("\n", 1)[-1]
+        if not last.startswith("def f("):
+            return "5\n"
+        names = last.removeprefix("def f(").removesuffix("):").split(",")
+        body = bodies[sample].replace("x", names[0])
+        return f"\n    return {body}\n>>> f({', '.join(['5'] * len(names))})\n\n"
+
+    at = table(model, sandbox, config, say)
+    learner = Learner(at.policy, config.learner, config.model)
+    with Telemetry(Run(tmp_path)) as telemetry:
+        record = SelfPlay(at, learner, buffer, telemetry.phase).step(1)
+    reasons = [p.outcome.reason if isinstance(p.outcome, Rejection) else "valid" for p in record.proposed]
+    assert reasons == (["copy", "constant", "valid", "valid"] if refused else ["valid"] * 4)
+    metrics = step_metrics(record, buffer)
+    assert metrics["propose/flaw/constant"] == 0.25
+    assert metrics["propose/flaw/restated"] == 0.25
+    assert metrics["propose/new_programs"] == 0.75
+    assert metrics["propose/flaw/copy"] == 0.25
+    copies = [answer.repeats for exercise in record.exercises for answer in exercise.answers]
+    assert metrics["solve/copies"] == pytest.approx(sum(copies) / len(copies))
 
 
 def test_references_are_dropped_until_the_prompt_fits(model, sandbox, buffer):
