@@ -12,7 +12,7 @@ import hashlib
 import json
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -299,6 +299,37 @@ class TaskBuffer:
         """Whether a task of that `task_fingerprint` is stored already."""
         found = self._db.execute("SELECT 1 FROM task WHERE fingerprint = ? LIMIT 1", (fingerprint,))
         return found.fetchone() is not None
+
+    def holds_program(self, task_type: TaskType, program: str) -> bool:
+        """Whether a task of that type is stored whose program has that fingerprint (tasks.program)."""
+        found = self._db.execute(
+            "SELECT 1 FROM task WHERE program_fingerprint = ? AND type = ? LIMIT 1", (program, task_type)
+        )
+        return found.fetchone() is not None
+
+    def latest_verdicts(self, most: int) -> dict[int, list[Verdict]]:
+        """Of every task that was answered, the verdicts on its newest `most` answers, oldest first."""
+        rows = self._db.execute(
+            "SELECT task_id, verdict FROM (SELECT id, task_id, verdict,"
+            " ROW_NUMBER() OVER (PARTITION BY task_id ORDER BY id DESC) AS age FROM attempt)"
+            " WHERE age <= ? ORDER BY id",
+            (most,),
+        )
+        verdicts: dict[int, list[Verdict]] = {}
+        for task_id, verdict in rows:
+            verdicts.setdefault(task_id, []).append(Verdict(verdict))
+        return verdicts
+
+    def ids(self, task_type: TaskType) -> Sequence[int]:
+        """The ids of every task of that type, oldest first."""
+        return self._ids[task_type]
+
+    def ids_of_step(self, step: int, task_type: TaskType, besides: Origin) -> list[int]:
+        """The ids of a type's tasks of that step, oldest first, without those of one origin."""
+        rows = self._db.execute(
+            "SELECT id FROM task WHERE step = ? AND type = ? AND origin != ? ORDER BY id", (step, task_type, besides)
+        )
+        return [task_id for (task_id,) in rows]
 
     def distinct_programs(self) -> int:
         """How many programs there are, layout aside."""

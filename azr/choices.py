@@ -35,6 +35,21 @@ class TrainOn(StrEnum):
     ESTIMATE = "estimate"
 
 
+class Flaw(StrEnum):
+    """What can make a valid task teach nothing (azr/flaws.py finds them)."""
+
+    COPY = "copy"  # every output equals its input: repeating the question is right
+    CONSTANT = "constant"  # the output is the same whatever the input
+    RESTATED = "restated"  # its program is one that the buffer holds already, for a task of the same type
+
+
+class Draw(StrEnum):
+    """How the solver's tasks come from the buffer: all alike, or by how uncertain their solve rate is."""
+
+    UNIFORM = "uniform"
+    UNCERTAIN = "uncertain"
+
+
 class ChatMode(StrEnum):
     """Whether prompts go through the tokenizer's chat template. `auto`: where the style wants it and there is one."""
 

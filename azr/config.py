@@ -11,10 +11,13 @@ from pydantic.dataclasses import dataclass
 
 from azr.choices import AttentionKernel as AttentionKernel
 from azr.choices import ChatMode as ChatMode
+from azr.choices import Draw as Draw
 from azr.choices import EngineChoice as EngineChoice
 from azr.choices import Estimator as Estimator
+from azr.choices import Flaw as Flaw
 from azr.choices import Precision as Precision
 from azr.choices import TrainOn as TrainOn
+from tasks.triplet import TaskType
 
 # A typo must not pass silently, and a finished config never changes.
 STRICT = ConfigDict(extra="forbid")
@@ -89,6 +92,10 @@ class ProposeConfig:
     temperature: Temperature | None = None  # None: rollout.temperature
     determinism_runs: Positive = 2  # j
     reject_duplicates: bool = True  # ours: a task that the buffer holds already counts as an invalid proposal
+    # From here on ours; docs/learning.md has what each was worth.
+    types: Annotated[tuple[TaskType, ...], Field(min_length=1)] = tuple(TaskType)  # what is proposed and solved
+    until: Count | None = None  # the last step that proposes; 0: seeding alone does. None: every step
+    refuse: tuple[Flaw, ...] = ()  # valid tasks that count as invalid proposals
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -101,6 +108,10 @@ class SolverConfig:
     samples_per_task: Positive = 1  # with `fresh`: answers a task; group estimators want more than one
     max_tokens: Positive = 8096
     temperature: Temperature | None = None
+    # From here on ours.
+    rounds: Positive = 1  # updates a step: the first has the proposals too, the others the buffer's tasks alone
+    draw: Draw = Draw.UNIFORM  # `uncertain` draws over all types at once, batch tasks for each
+    draw_floor: Fraction = 0.15  # with `uncertain`, at solve rate p a task weighs this + 4 p (1 - p)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -113,10 +124,19 @@ class SeedingConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class RoleLearning:
+    """What proposer or solver learn differently; the rest of the update is both roles'."""
+
+    estimator: Estimator | None = None  # None: learner.estimator
+
+
+@dataclass(frozen=True, config=STRICT)
 class LearnerConfig:
     """The update."""
 
     estimator: Estimator = Estimator.TRR_PP
+    propose: RoleLearning = field(default_factory=RoleLearning)
+    solve: RoleLearning = field(default_factory=RoleLearning)
     learning_rate: Annotated[float, Field(gt=0)] = 1e-6
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
@@ -149,6 +169,26 @@ class ProbeConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class PanelConfig:
+    """The buffer's own tasks that are asked again and again (azr/panel.py)."""
+
+    every: Count = 0  # steps; 0 never
+    tasks: Positive = 12  # of each type
+    samples: Positive = 8
+
+
+@dataclass(frozen=True, config=STRICT)
+class WatchConfig:
+    """When a run warns (azr/watch.py), by means over `window` steps; a window of 0 never does."""
+
+    window: Count = 3
+    copying: Annotated[float, Field(ge=0, le=1)] = 0.15  # more answers that repeat the question than at first
+    entropy: Annotated[float, Field(ge=0)] = 0.05  # nats, of the solver
+    learnability: Annotated[float, Field(ge=0, le=1)] = 0.03
+    new_programs: Annotated[float, Field(ge=0, le=1)] = 0.1  # share of the proposals that are programs not seen before
+
+
+@dataclass(frozen=True, config=STRICT)
 class CheckpointConfig:
     """What is kept on disk."""
 
@@ -172,4 +212,6 @@ class Config:
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
+    panel: PanelConfig = field(default_factory=PanelConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)

@@ -18,10 +18,8 @@ from azr.rollout import choose_engine
 from azr.run import Run, refuse_occupied
 from azr.seed_file import read_seed_files
 from azr.settings import dump_config
-from tasks.triplet import TaskType
 
 GIB = 2**30
-TYPES = len(TaskType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class StepPlan:
     proposals: int
     proposal_prompts: int
     estimates: int
-    answers: int
+    answers: int  # of all rounds
 
     @property
     def trained(self) -> int:
@@ -40,14 +38,16 @@ class StepPlan:
 
 
 def plan_step(config: Config) -> StepPlan:
-    """The counts of one step over all three task types."""
+    """The counts of one step that proposes, over all its task types."""
+    types = len(config.propose.types)
     prompts = -(-config.propose.batch // config.propose.samples_per_prompt)
+    tasks = types * config.solver.batch * config.solver.rounds
     if config.solver.train_on is TrainOn.ESTIMATE:
-        estimates, answers = 0, TYPES * config.solver.batch * config.solver.estimate_samples
+        estimates, answers = 0, tasks * config.solver.estimate_samples
     else:
-        estimates = TYPES * config.propose.batch * config.solver.estimate_samples
-        answers = TYPES * config.solver.batch * config.solver.samples_per_task
-    return StepPlan(TYPES * config.propose.batch, TYPES * prompts, estimates, answers)
+        estimates = types * config.propose.batch * config.solver.estimate_samples
+        answers = tasks * config.solver.samples_per_task
+    return StepPlan(types * config.propose.batch, types * prompts, estimates, answers)
 
 
 def weights_gib(config: Config, parameters: float) -> float:
@@ -96,12 +96,33 @@ def _rows(config: Config, run: Run, resume: bool, seeds: int) -> list[tuple[str,
         ("prompts", config.prompts.style),
         ("seeding", f"until each type holds {wanted} tasks" + (f", from {seeds} in files" if seeds else "")),
         ("a step", f"{step.proposals} proposals behind {step.proposal_prompts} prompts ({per_prompt} each)"),
-        ("", f"{estimated}{step.answers} answers train the solver"),
+        ("", f"{estimated}{step.answers} answers train the solver{_rounds(config)}"),
         ("", f"{step.trained} rollouts to the learner, {tokens:,} new tokens at the very most"),
-        ("update", f"{config.learner.estimator}, learning rate {config.learner.learning_rate:g}"),
+        ("update", f"{_estimators(config)}, learning rate {config.learner.learning_rate:g}"),
         ("probe", probe if config.probe.every else "never"),
+        ("panel", _describe_panel(config)),
         ("checkpoints", f"every {config.checkpoint.every} steps, {config.checkpoint.keep or 'all'} kept"),
     ]
+
+
+def _rounds(config: Config) -> str:
+    if config.solver.rounds == 1:
+        return ""
+    return f" in {config.solver.rounds} updates, {len(config.propose.types) * config.solver.batch} tasks each"
+
+
+def _estimators(config: Config) -> str:
+    proposer = config.learner.propose.estimator or config.learner.estimator
+    solver = config.learner.solve.estimator or config.learner.estimator
+    return str(solver) if proposer is solver else f"{proposer} for the proposer, {solver} for the solver"
+
+
+def _describe_panel(config: Config) -> str:
+    panel = config.panel
+    if not panel.every:
+        return "none"
+    tasks = len(config.propose.types) * panel.tasks
+    return f"every {panel.every} steps, {tasks} of the first tasks, {panel.samples} answers each"
 
 
 def _describe_model(config: Config) -> str:

@@ -58,8 +58,8 @@ class StepRecord:
     seconds: Mapping[str, float]
 
 
-def store_step(buffer: TaskBuffer, record: StepRecord) -> None:
-    """Write a whole step in one transaction."""
+def store_step(buffer: TaskBuffer, record: StepRecord) -> dict[int, int]:
+    """Write a whole step in one transaction; the ids of the new tasks, by the proposals that made them."""
     estimates = {task.proposal: task.estimate for task in record.invented}
     trained = {id(exercise.answers) for exercise in record.exercises}
     with buffer.transaction():
@@ -78,6 +78,7 @@ def store_step(buffer: TaskBuffer, record: StepRecord) -> None:
             task_id = exercise.stored if exercise.proposal is None else task_ids[exercise.proposal]
             assert task_id is not None
             _store_answers(buffer, record.step, task_id, Purpose.SOLVE, exercise.answers)
+    return task_ids
 
 
 def store_seeds(buffer: TaskBuffer, proposed: Sequence[Proposed]) -> None:

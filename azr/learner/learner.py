@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from azr.config import AttentionKernel, LearnerConfig, ModelConfig
+from azr.config import AttentionKernel, Estimator, LearnerConfig, ModelConfig
 from azr.errors import UserError
 from azr.learner.advantage import token_weights
 from azr.learner.attention import TreeMask, tree_attention, tree_mask
@@ -113,11 +113,23 @@ class Learner:
 
     def _plan(self, samples: Sequence[Sample]) -> list[_MicroBatch]:
         """The micro-batches of a minibatch. Each token's weight is set before samples are dropped."""
-        lengths = [len(sample.response_ids) for sample in samples]
-        weights = token_weights(self._config.estimator, lengths, self._response_budget)
+        weights = self._token_weights(samples)
         kept = [(sample, weight) for sample, weight in zip(samples, weights, strict=True) if sample.advantage]
         batches = pack([sample for sample, _ in kept], self._config.max_batch_tokens)
         return [self._micro_batch(batch, kept) for batch in batches]
+
+    def _token_weights(self, samples: Sequence[Sample]) -> list[float]:
+        """What each token of a sample counts by its estimator; an estimator has as much in all as it has samples."""
+        members: dict[Estimator, list[int]] = {}
+        for index, sample in enumerate(samples):
+            members.setdefault(sample.estimator or self._config.estimator, []).append(index)
+        weights = [0.0] * len(samples)
+        for estimator, indices in members.items():
+            lengths = [len(samples[index].response_ids) for index in indices]
+            share = len(indices) / len(samples)
+            for index, weight in zip(indices, token_weights(estimator, lengths, self._response_budget), strict=True):
+                weights[index] = weight * share
+        return weights
 
     def _micro_batch(self, batch: PackedBatch, weighted: Sequence[tuple[Sample, float]]) -> _MicroBatch:
         owners = [weighted[index] for index in batch.samples.tolist()]
