@@ -16,7 +16,8 @@ app = typer.Typer(
     help="""Measure models on the benchmarks of the paper's table 1, and others.
 
     Benchmarks: humaneval, humaneval+, mbpp+, livecodebench, aime24, aime25, amc23, math500, minerva, olympiadbench,
-    gsm8k, cruxeval-o, cruxeval-i. docs/evaluation.md says how each is asked and judged, and how to add one.
+    gsm8k, cruxeval-o, cruxeval-i; and for models of some hundred million parameters small-own-d-held and its kin (-a,
+    -i; -tune; small-public-...). docs/evaluation.md says how each is asked and judged, and how to add one.
     """,
 )
 
@@ -37,7 +38,7 @@ def run(
     benchmark: Annotated[
         list[str] | None, typer.Option("--benchmark", "-b", help="May be given several times.")
     ] = None,
-    suite: Annotated[str | None, typer.Option(help="table1 (the paper's nine) or all.")] = None,
+    suite: Annotated[str | None, typer.Option(help="table1 (the paper's nine), all, small-tune, small-held.")] = None,
     samples: Annotated[
         int, typer.Option("--samples", "-n", min=1, help="Samples a problem: pass@k for k up to n.")
     ] = 1,
@@ -86,7 +87,7 @@ def run(
     chosen = list(dict.fromkeys([*(SUITES[suite] if suite else ()), *map(find_benchmark, benchmark or [])]))
     if not chosen:
         raise UserError("say what to measure: --suite table1, or --benchmark NAME")
-    places = data_places(data or [], [b.name for b in chosen])
+    places = data_places(data or [], list(dict.fromkeys(source.name for b in chosen for source in b.sources)))
     problems = [(b, load_problems(b, places, limit)) for b in chosen]
     named = resolve_model(model, step)
 
@@ -145,7 +146,7 @@ def score(
     ks = _numbers(k)
     if not samples.is_file():
         raise UserError(f"{samples}: there is no such file of samples")
-    problems = load_problems(benchmark, data_places(data or [], [name]), limit)
+    problems = load_problems(benchmark, data_places(data or [], [source.name for source in benchmark.sources]), limit)
     file = read_samples(samples, {problem.task_id for problem in problems})
     notes = Console(stderr=True, highlight=False)
     with ExitStack() as stack:

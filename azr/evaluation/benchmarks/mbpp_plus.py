@@ -3,8 +3,6 @@
 The facts below are EvalPlus' (Apache-2.0): the types that its JSON has lost, and the problems with a rule of their own.
 """
 
-from dataclasses import dataclass
-
 from azr.evaluation.benchmark import Area, Benchmark, HubSource, Problem, Row
 from azr.evaluation.benchmarks.evalplus_rows import Inputs, inputs_of
 from azr.evaluation.judging.function_outputs import TOLERANT, FunctionOutputs, Rule
@@ -68,48 +66,32 @@ _RULES = {**dict.fromkeys((2, 7, 111, 140, 232, 249, 579, 769), _AS_SETS), 255: 
 _RULES_BY_NAME = dict.fromkeys(("check_str", "text_match_three", "text_starta_endb"), _ANYTHING)
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
-    """A row of either shape: the description without its example, a solution, and the inputs it is judged on."""
-
-    task_id: str
-    description: str
-    example: str
-    solution: str
-    inputs: Inputs
-
-
-def described(row: Row) -> Described:
-    """Reads a row of the release file or of the hub. Raises KeyError or ValueError where it is neither."""
-    number = _number(row)
-    text = row["prompt"].strip().strip('"').strip()
-    description, assertion, rest = text.partition("\nassert")
-    return Described(
-        task_id=f"Mbpp/{number}",
-        description=description.strip(),
-        example=row["test_list"][0] if "test_list" in row else f"{assertion}{rest}".strip(),
-        solution=row["canonical_solution"] if "canonical_solution" in row else row["code"],
-        inputs=inputs_of(row, _SHAPES.get(number, "")),
-    )
-
-
-def _number(row: Row) -> int:
+def number_of(row: Row) -> int:
+    """The number in a row's id, which is `Mbpp/2` in the release file and `2` on the hub."""
     return int(str(row["task_id"]).rpartition("/")[2])
 
 
+def typed_inputs(row: Row) -> Inputs:
+    """The row's inputs with the types that JSON has lost."""
+    return inputs_of(row, _SHAPES.get(number_of(row), ""))
+
+
 def _problem(_: int, row: Row) -> Problem:
-    found = described(row)
-    name = found.inputs.entry_point
+    number = number_of(row)
+    inputs = typed_inputs(row)
+    description = row["prompt"].strip().strip('"').strip()
+    if "test_list" in row:  # the hub's rows have the example apart
+        description = f"{description}\n{row['test_list'][0]}"
     check = FunctionOutputs(
-        task_id=found.task_id,
+        task_id=f"Mbpp/{number}",
         header="",
-        entry_point=name,
-        reference=found.solution,
-        inputs=found.inputs.texts,
-        atol=found.inputs.atol,
-        rule=_RULES.get(_number(row)) or _RULES_BY_NAME.get(name, TOLERANT),
+        entry_point=inputs.entry_point,
+        reference=row["canonical_solution"] if "canonical_solution" in row else row["code"],
+        inputs=inputs.texts,
+        atol=inputs.atol,
+        rule=_RULES.get(number) or _RULES_BY_NAME.get(inputs.entry_point, TOLERANT),
     )
-    return Problem(check.task_id, function_to_write(f"{found.description}\n{found.example}", name), check)
+    return Problem(check.task_id, function_to_write(description, inputs.entry_point), check)
 
 
 MBPP_PLUS = Benchmark(

@@ -4,7 +4,7 @@ Candidates are MBPP+'s canonical solutions (Liu et al. 2023, arXiv 2305.01210) a
 arXiv 2401.03065), in the order of their files. A candidate is taken if
 - it is one function and nothing else, of at most MOST_LINES lines and MOST_CHARACTERS characters without docstring and
   comments; it is called f here;
-- none before it has its fingerprint;
+- none before it, and none of `known`, has its fingerprint;
 - it ends on the first TRIES of its short inputs (at most MOST_INPUT characters, no number beyond MOST_NUMBER, no letter
   beyond ASCII), and PAIRS_ASKED or more of them give different outputs of at most MOST_OUTPUT characters, none of them
   an argument. Those are asked about; with more, up to PAIRS, it is asked as induction too.
@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from azr.evaluation.benchmark import Row
-from azr.evaluation.benchmarks.mbpp_plus import described
+from azr.evaluation.benchmarks.mbpp_plus import number_of, typed_inputs
 from azr.evaluation.small.known import KnownProgram
 from sandbox import CallStatus, Job, JobResult, JobStatus, Sandbox
 from tasks.program import fingerprint, tidy
@@ -46,11 +46,11 @@ class Candidate:
     message: str = ""
 
 
-def draw(sandbox: Sandbox, candidates: Sequence[Candidate]) -> list[KnownProgram]:
-    """The candidates that the rule takes, in their order, with their pairs."""
+def draw(sandbox: Sandbox, candidates: Sequence[Candidate], known: Iterable[str] = ()) -> list[KnownProgram]:
+    """The candidates that the rule takes, in their order, with their pairs. `known` are programs to leave out."""
     jobs = [Job(candidate.code, candidate.inputs, repeats=2, timeout_s=TIMEOUT_S) for candidate in candidates]
     taken: list[KnownProgram] = []
-    seen: set[str] = set()
+    seen = set(map(fingerprint, known))
     for candidate, result in zip(candidates, sandbox.map(jobs), strict=True):
         digest = fingerprint(candidate.code)
         pairs = _pairs(candidate, result)
@@ -64,10 +64,11 @@ def draw(sandbox: Sandbox, candidates: Sequence[Candidate]) -> list[KnownProgram
 def from_mbpp_plus(rows: Sequence[Row]) -> Iterator[Candidate]:
     """The canonical solutions that are short enough. The message is the problem's description."""
     for row in rows:
-        problem = described(row)
-        if code := _short_function(problem.solution, problem.inputs.entry_point):
-            inputs = filter(None, map(_short_arguments, problem.inputs.texts))
-            yield Candidate(problem.task_id, code, _first(inputs), problem.description)
+        inputs = typed_inputs(row)
+        solution = row["canonical_solution"] if "canonical_solution" in row else row["code"]  # the hub's name for it
+        if code := _short_function(solution, inputs.entry_point):
+            texts = filter(None, map(_short_arguments, inputs.texts))
+            yield Candidate(f"Mbpp/{number_of(row)}", code, _first(texts), _description(row["prompt"]))
 
 
 def from_cruxeval(rows: Sequence[Row]) -> Iterator[Candidate]:
@@ -94,8 +95,13 @@ def _pairs(candidate: Candidate, result: JobResult) -> list[tuple[str, str]]:
 
 
 def _is_fit(given: str, output: str) -> bool:
-    arguments = [ast.unparse(argument) for argument in ast.parse(f"f({given})", mode="eval").body.args]  # type: ignore[attr-defined]
-    return len(output) <= MOST_OUTPUT and output not in arguments and output != f"({given})"
+    arguments = ast.literal_eval(f"({given},)")
+    return len(output) <= MOST_OUTPUT and output not in (repr(arguments), *map(repr, arguments))
+
+
+def _description(prompt: str) -> str:
+    """The sentence that describes the problem, without quotes around it and the example behind it."""
+    return " ".join(prompt.strip().strip('"').partition("\nassert")[0].split())
 
 
 def _first(inputs: Iterable[str]) -> tuple[str, ...]:
@@ -132,15 +138,13 @@ def _short_arguments(text: str) -> str | None:
     if len(text) > 2 * MOST_INPUT:  # no layout is so much shorter than another
         return None
     try:
-        call = ast.parse(f"f({text})", mode="eval").body
-        values = [ast.literal_eval(argument) for argument in call.args]  # type: ignore[attr-defined]
+        tree = ast.parse(f"({text},)", mode="eval")
+        layout = ", ".join(map(repr, ast.literal_eval(tree)))
     except (SyntaxError, ValueError, TypeError):
         return None
-    layout = ", ".join(map(repr, values))
-    numbers = [abs(node.value) for node in ast.walk(call) if isinstance(node, ast.Constant) and type(node.value) in (int, float)]
-    if len(layout) > MOST_INPUT or not layout.isascii() or max(numbers, default=0) > MOST_NUMBER:
-        return None
-    return layout
+    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    largest = max((abs(value) for value in constants if isinstance(value, (int, float))), default=0)
+    return layout if len(layout) <= MOST_INPUT and layout.isascii() and largest <= MOST_NUMBER else None
 
 
 def _types(arguments: str) -> tuple[str, ...]:

@@ -1,14 +1,15 @@
 """A program whose outputs are known for some inputs, and the questions that can be asked about it.
 
-What belongs to which half, and how hard a program is, are functions of its text: they can't be chosen, and hold for
-any set of programs.
+Which half a program belongs to is a function of its id, and how hard it is of its text: neither can be chosen, and both
+hold for any set of programs.
 """
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tasks.induction import MIN_INPUTS
-from tasks.program import describe, fingerprint
+from tasks.program import describe
 from tasks.triplet import TaskType, Triplet
 
 GRADES = (1, 2, 3, 4)
@@ -46,9 +47,12 @@ class Question:
     grade: int
 
 
-def half_of(program: str) -> Half:
-    """The half that a program belongs to: by its fingerprint, so that layout and names make no difference."""
-    return Half.HELD if int(fingerprint(program), 16) % 2 else Half.TUNE
+def half_of(program: KnownProgram) -> Half:
+    """The half that a program belongs to, by its id alone: the same with any version of azr and of Python.
+
+    The digest's fourth byte was taken, before any model was asked, since it shares out our own set's grades evenly.
+    """
+    return Half.HELD if hashlib.sha256(program.id.encode()).digest()[3] % 2 else Half.TUNE
 
 
 def grade_of(program: str) -> int:
