@@ -172,12 +172,14 @@ def score(
 def compare(
     a: Annotated[str, typer.Argument(help="A results folder, a run with one, or a file of judged samples.")],
     b: Annotated[str, typer.Argument(help="The other.")],
+    k: Annotated[int, typer.Option("--k", min=1, help="Compare pass@k; wants k samples of every problem.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Put two results side by side: differences, their intervals, and which problems each alone solves.
 
     Only problems that both answered count. The interval resamples problems, the same ones for both (paired bootstrap):
-    one that does not hold 0 says that the difference is more than the choice of problems.
+    one that does not hold 0 says that the difference is more than the choice of problems. Where the answers were
+    looked through for it, the shares that only repeat the question are compared too.
 
     Examples:
 
@@ -186,7 +188,7 @@ def compare(
     from rich.console import Console
 
     from azr.evaluation.comparison import compare as compare_samples
-    from azr.evaluation.comparison import judged_files, read_judged
+    from azr.evaluation.comparison import compare_repeats, judged_files, read_judged
     from azr.evaluation.report import print_comparisons
 
     files_a, files_b = judged_files(a), judged_files(b)
@@ -196,7 +198,12 @@ def compare(
         pairs = [(name, files_a[name], files_b[name]) for name in files_a if name in files_b]
     if not pairs:
         raise UserError(f"nothing in common: A has {', '.join(files_a)}; B has {', '.join(files_b)}")
-    found = [compare_samples(name, read_judged(file_a), read_judged(file_b)) for name, file_a, file_b in pairs]
+    found = []
+    for name, file_a, file_b in pairs:
+        samples_a, samples_b = read_judged(file_a), read_judged(file_b)
+        found.append(compare_samples(name, samples_a, samples_b, k))
+        if repeats := compare_repeats(name, samples_a, samples_b):
+            found.append(repeats)
     if as_json:
         print_json([comparison.as_json() for comparison in found])
     else:

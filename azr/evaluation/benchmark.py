@@ -47,6 +47,11 @@ class Problem:
     most_tokens: Mapping[PromptForm, int] = field(default_factory=dict)
 
 
+def subject_of(task_id: str) -> str:
+    """What a problem is a question about: the part of its id that all questions about it share."""
+    return task_id.partition("#")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class HubSource:
     """A data set on the Hugging Face hub, as `datasets.load_dataset` takes it.

@@ -1,5 +1,6 @@
 """All benchmarks by name, and the suites that are made of them."""
 
+from azr.choices import Half
 from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark
 from azr.evaluation.benchmarks.competitions import AIME24, AIME25, AMC23
@@ -13,7 +14,6 @@ from azr.evaluation.benchmarks.mbpp_plus import MBPP_PLUS
 from azr.evaluation.benchmarks.minerva import MINERVA
 from azr.evaluation.benchmarks.olympiadbench import OLYMPIADBENCH
 from azr.evaluation.benchmarks.small import SMALL
-from azr.evaluation.small.known import Half
 
 # The columns of table 1 in Zhao et al. 2025 (arXiv 2505.03335), in its order.
 TABLE1 = (HUMANEVAL_PLUS, MBPP_PLUS, LIVECODEBENCH, AIME24, AIME25, AMC23, MATH500, MINERVA, OLYMPIADBENCH)

@@ -7,13 +7,14 @@ halves are for looking at while one tunes; results are reported on the -held hal
 from collections.abc import Sequence
 from functools import lru_cache, partial
 
+from azr.choices import Half
 from azr.evaluation.benchmark import Area, DrawnBenchmark, Problem
 from azr.evaluation.benchmarks.cruxeval import CRUXEVAL_O
 from azr.evaluation.benchmarks.mbpp_plus import MBPP_PLUS
 from azr.evaluation.data import DataPlaces, load_rows
 from azr.evaluation.small.asking import as_problem
 from azr.evaluation.small.drawing import draw, from_cruxeval, from_mbpp_plus
-from azr.evaluation.small.known import Half, KnownProgram, half_of, questions
+from azr.evaluation.small.known import KnownProgram, half_of, questions
 from azr.evaluation.small.own import own_programs
 from sandbox import Sandbox
 from tasks.triplet import TaskType

@@ -6,20 +6,13 @@ hold for any set of programs.
 
 import hashlib
 from dataclasses import dataclass
-from enum import StrEnum
 
+from azr.choices import Half
 from tasks.induction import MIN_INPUTS
 from tasks.program import describe
 from tasks.triplet import TaskType, Triplet
 
 GRADES = (1, 2, 3, 4)
-
-
-class Half(StrEnum):
-    """Which programs: those that one may look at while tuning, or those that results are reported on."""
-
-    TUNE = "tune"
-    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +78,3 @@ def questions(program: KnownProgram, task_type: TaskType) -> list[Question]:
         )
         for number, (given, result) in enumerate(pairs, start=1)
     ]
-
-
-def program_part(question_id: str) -> str:
-    """The part of a question's id that all questions about its program have in common."""
-    return question_id.partition("#")[0]
