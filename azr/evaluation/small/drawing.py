@@ -15,6 +15,7 @@ Nothing of the data is in this package: the programs are read, run in the sandbo
 """
 
 import ast
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -117,7 +118,8 @@ def _first(inputs: Iterable[str]) -> tuple[str, ...]:
 def _short_function(source: str, entry_point: str) -> str | None:
     """The program with `entry_point` called f, in one layout; None where it is not one short function."""
     try:
-        tree = ast.parse(source)
+        with warnings.catch_warnings(action="ignore"):  # an invalid escape in somebody else's string is not news here
+            tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return None
     function = tree.body[0]
