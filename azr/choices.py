@@ -88,6 +88,13 @@ class Schedule(StrEnum):
     COSINE = "cosine"
 
 
+class Half(StrEnum):
+    """Which held-out programs: those that one may look at while tuning, or those that results are reported on."""
+
+    TUNE = "tune"
+    HELD = "held"
+
+
 class TrainOn(StrEnum):
     """Which answers train the solver: newly sampled ones, or the ones that estimated the learnability."""
 

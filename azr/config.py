@@ -17,6 +17,7 @@ from azr.choices import Draw as Draw
 from azr.choices import EngineChoice as EngineChoice
 from azr.choices import Estimator as Estimator
 from azr.choices import Flaw as Flaw
+from azr.choices import Half as Half
 from azr.choices import KlEstimator as KlEstimator
 from azr.choices import KlPlace as KlPlace
 from azr.choices import Precision as Precision
@@ -204,11 +205,14 @@ class SandboxSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class ProbeConfig:
-    """A greedy look at held-out problems: CRUXEval's output and input prediction on a fixed subset."""
+    """A look at held-out programs now and then: small-own, small-public, a file, or a data set on the hub."""
 
     every: Count = 10  # steps; 0 never
-    problems: Positive = 100
-    data: str = "cruxeval-org/cruxeval"  # a file, or a data set's id on the hub
+    problems: Positive = 100  # programs of the half, drawn by a fixed rule
+    data: str = "cruxeval-org/cruxeval"
+    half: Half = Half.TUNE  # `held` is for results, and not looked at while one tunes
+    types: Annotated[tuple[TaskType, ...], Field(min_length=1)] = tuple(TaskType)
+    samples: Positive = 1  # answers a question: 1 is greedy, several are at the solver's temperature
     max_tokens: Positive = 2048
 
 

@@ -16,6 +16,7 @@ from azr.buffer import TaskBuffer
 from azr.checkpoint import checkpoints, read_learner_state, read_state, restore_random_state
 from azr.config import Config
 from azr.errors import UserError
+from azr.evaluation.small.known import Question
 from azr.learner import Learner
 from azr.learner.algorithms import ALGORITHMS
 from azr.learner.formula import estimators, formula_of
@@ -32,7 +33,7 @@ from azr.settings import dump_config
 from azr.telemetry import Telemetry, rewind_metrics
 from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import Style, StyleError, load_style
-from tasks.triplet import Proposal, Triplet
+from tasks.triplet import Proposal
 
 EngineOpener = Callable[[Policy, Config], Engine]
 
@@ -42,7 +43,7 @@ class Materials:
     """What is read before anything is written, so that a mistake leaves no half-made run behind."""
 
     style: Style
-    probe: list[Triplet]
+    probe: list[Question]
     seeds: list[Proposal]
 
 

@@ -91,7 +91,11 @@ def _rows(config: Config, run: Run, resume: bool, seeds: int) -> list[tuple[str,
     start = f"resume after step {max((s for s, _ in checkpoints(run)), default=0)}" if resume else "new"
     wanted = config.propose.batch * config.seeding.factor
     estimated = f"{step.estimates} answers estimate learnability, " if step.estimates else ""
-    probe = f"every {config.probe.every} steps, {config.probe.problems} problems of {config.probe.data}"
+    asked = f"{config.probe.samples} answers each" if config.probe.samples > 1 else "greedy"
+    probe = (
+        f"every {config.probe.every} steps, {config.probe.problems} programs of {config.probe.data}"
+        f" ({config.probe.half}), {asked}"
+    )
     tokens = step.proposals * config.propose.max_tokens + (step.estimates + step.answers) * config.solver.max_tokens
     return [
         ("run", f"{run.folder} ({start}), steps up to {config.steps}"),

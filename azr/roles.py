@@ -105,17 +105,29 @@ def propose(
 
 
 def solve(
-    table: Table, tasks: Sequence[Triplet], samples: int, purpose: tuple[str | int, ...], advance: Advance
+    table: Table,
+    tasks: Sequence[Triplet],
+    samples: int,
+    purpose: tuple[str | int, ...],
+    advance: Advance,
+    *,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
 ) -> list[list[Answer]]:
-    """`samples` answers to each task, in the order of `tasks`. `purpose` and `advance` as in `propose`."""
+    """`samples` answers to each task, in the order of `tasks`. `purpose` and `advance` as in `propose`.
+
+    `max_tokens` and `temperature` (0 is greedy) are the solver's where they are not given.
+    """
     config = table.config
+    if temperature is None:
+        temperature = config.solver.temperature or config.rollout.temperature
     prompts = [table.framed(KINDS[task.type].solve_prompt(table.style, task)) for task in tasks]
     requests = [
         Request(
             prompt_ids=table.encode(prompt),
             n=samples,
-            max_tokens=config.solver.max_tokens,
-            temperature=config.solver.temperature or config.rollout.temperature,
+            max_tokens=max_tokens or config.solver.max_tokens,
+            temperature=temperature,
             top_p=config.rollout.top_p,
             stop=prompt.stop,
             seed=derive_seed(config.seed, *purpose, number),

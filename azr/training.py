@@ -19,6 +19,7 @@ from azr.config import Config
 from azr.opening import EngineOpener, OpenRun, open_configured_engine, open_for_training
 from azr.panel import ask_panel, choose_panel
 from azr.probe import run_probe
+from azr.probe_metrics import is_score, told
 from azr.run import Run
 from azr.seed_file import store_seed_tasks
 from azr.seeds import derive_seed
@@ -120,11 +121,10 @@ class _Training:
     def _probe(self, when: str) -> dict[str, float]:
         if not self._materials.probe:
             return {}
-        with self._telemetry.phase("probe", len(self._materials.probe)) as advance:
-            scores = run_probe(self._table, self._materials.probe, advance)
-        said = ", ".join(f"{name.removeprefix('probe/')} {100 * score:.1f}%" for name, score in scores.items())
-        self._say(f"probe {when}: {said}")
-        return scores
+        with self._telemetry.phase("probe", len(self._materials.probe) * self._config.probe.samples) as advance:
+            metrics = run_probe(self._table, self._materials.probe, advance)
+        self._say(f"probe {when}: {told(metrics)}")
+        return metrics
 
     def _ask_panel_before(self) -> None:
         if self._panel and not any("panel/rate" in line for line in read_metrics(self._run.metrics)):
@@ -225,6 +225,6 @@ def _first_and_last_scores(run: Run) -> dict[str, tuple[float, float]]:
     seen: dict[str, list[float]] = {}
     for line in read_metrics(run.metrics):
         for name, value in line.items():
-            if name.startswith(("probe/", "panel/rate")):
+            if is_score(name) or name.startswith("panel/rate"):
                 seen.setdefault(name, []).append(value)
     return {name: (values[0], values[-1]) for name, values in seen.items() if len(values) > 1}

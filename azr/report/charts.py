@@ -77,7 +77,7 @@ _CURVES = (
            prefix="panel/rate/", unit="%"),
     _Curve("copies", "Answers that repeat the question", "The share, right or wrong.", prefix="solve/copies/",
            unit="%"),
-    _Curve("probe", "Held-out problems", "Output and input prediction, greedy; never trained on.",
+    _Curve("probe", "Held-out problems", "The share of right answers to the probe; never trained on.",
            prefix="probe/", unit="%"),
     _Curve("length-propose", "Length of proposals", "Mean tokens of a response.", prefix="length/propose/"),
     _Curve("length-solve", "Length of answers", "Mean tokens of a response.", prefix="length/solve/"),
