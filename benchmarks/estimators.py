@@ -11,8 +11,8 @@ first of them all ratios are 1 and clippings don't differ.
 
 Each pair of estimator and seed runs in a process of its own, for its memory, and leaves OUT/ESTIMATOR-SEED.json; what
 is there is not run again, so that the same command goes on where it was stopped. The untrained model is read once a
-seed (OUT/base-SEED.json). ΔSE is the untrained model's pass@k at the most samples, less the trained one's pass@1 (Yue et
-al. 2025, arXiv 2504.13837, table 2): lower is better.
+seed (OUT/base-SEED.json). ΔSE is the untrained model's pass@k at the most samples, less the trained one's pass@1 (Yue
+et al. 2025, arXiv 2504.13837, table 2): lower is better.
 """
 
 import argparse
