@@ -179,7 +179,6 @@ class LearnerConfig:
     kl: KlConfig = field(default_factory=KlConfig)
     entropy_bonus: NonNegative = 0.0
     overlong_buffer: Count = 0  # tokens below a response's limit in which DAPO's soft penalty grows to 1; 0: none
-    critic: CriticConfig = field(default_factory=CriticConfig)
     learning_rate: Annotated[float, Field(gt=0)] = 1e-6
     schedule: Schedule = Schedule.CONSTANT
     betas: tuple[float, float] = (0.9, 0.999)
@@ -187,6 +186,7 @@ class LearnerConfig:
     warmup_steps: Count = 0  # optimizer steps
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of all optimizer steps, in place of warmup_steps
     gradient_norm: Annotated[float, Field(gt=0)] = 1.0
+    critic: CriticConfig = field(default_factory=CriticConfig)
     minibatches: Positive = 1  # optimizer steps a step of the loop; 1 is on-policy, the paper's self-play has 3
     truncated_importance: NonNegative = 2.0  # cap on learner/engine ratios; 0: no weights
     sequence_mask: NonNegative = 0.0  # responses whose learner/engine ratio is above it don't train; 0: all do

@@ -87,7 +87,10 @@ def given_rollouts(model: torch.nn.Module, by_token: bool) -> list[Sample]:
         return [replace(s, advantage=0.0) if i % 5 == 0 else s for i, s in enumerate(samples)]
     generator = torch.Generator().manual_seed(5)
     worth = [torch.randn(len(s.response_ids), generator=generator).tolist() for s in samples]
-    return [replace(s, credit=TokenCredit(tuple(own))) for s, own in zip(samples, worth, strict=True)]
+    return [
+        replace(s, credit=TokenCredit(tuple(own), tuple(own), tuple(own)))
+        for s, own in zip(samples, worth, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("adapt", [whole, adapted], ids=["full", "lora"])
@@ -100,9 +103,9 @@ def test_gradients_on_and_off_policy_are_those_of_the_written_out_objective(
     samples = given_rollouts(model, by_token=config.estimator is Estimator.PPO)
     old = copy.deepcopy(model)
     config = replace(config, learning_rate=0.01, minibatches=2, max_batch_tokens=25, gradient_norm=1e9, logit_chunk=7)
-    learner = Learner(
-        policy_of(model), config, ModelConfig(gradient_checkpointing=True), written_out.BUDGET, start=start
-    )
+    critic = policy_of(tiny_model("llama", seed=5)) if config.estimator is Estimator.PPO else None
+    checkpointed = ModelConfig(gradient_checkpointing=True)
+    learner = Learner(policy_of(model), config, checkpointed, written_out.BUDGET, start=start, critic=critic)
     seen: list[tuple[dict[str, Tensor], list[Tensor]]] = []
     learner._optimizer.adamw.register_step_pre_hook(
         lambda *_: seen.append((copy.deepcopy(model.state_dict()), [w.grad.clone() for w in trainable(model)]))
