@@ -105,7 +105,7 @@ class TrainOn(StrEnum):
 class Flaw(StrEnum):
     """What can make a valid task teach nothing (azr/flaws.py finds them)."""
 
-    COPY = "copy"  # every output equals its input: repeating the question is right
+    COPY = "copy"  # repeating the question is right: outputs equal inputs, or an abduction's output gives itself
     CONSTANT = "constant"  # the output is the same whatever the input
     RESTATED = "restated"  # its program is one that the buffer holds already, for a task of the same type
 

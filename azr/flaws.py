@@ -14,7 +14,7 @@ from sandbox import CallStatus, Job, Sandbox
 from tasks.triplet import TaskType, Triplet
 
 MEANING = {
-    Flaw.COPY: "its output is its input",
+    Flaw.COPY: "repeating what it shows is right",
     Flaw.CONSTANT: "its output is the same for every input tried",
     Flaw.RESTATED: "the buffer holds a task of this program",
 }
@@ -27,7 +27,7 @@ _FEWEST_TRIES = 3  # other inputs that have to work before an output counts as a
 def find_flaws(sandbox: Sandbox, triplet: Triplet) -> tuple[Flaw, ...]:
     """`COPY` and `CONSTANT`, where they hold. `RESTATED` is for who knows the buffer. Blocking, thread safe."""
     found = []
-    if all(sandbox.values_equal(triplet.inputs, triplet.outputs)):
+    if _is_copied(sandbox, triplet):
         found.append(Flaw.COPY)
     if _is_constant(sandbox, triplet):
         found.append(Flaw.CONSTANT)
@@ -43,6 +43,15 @@ def repeats_question(sandbox: Sandbox, triplet: Triplet, answers: Sequence[str |
     equal = sandbox.values_equal(distinct, [shown] * len(distinct)) if distinct else []
     repeating = {answer for answer, same in zip(distinct, equal, strict=True) if same}
     return [answer in repeating for answer in answers]
+
+
+def _is_copied(sandbox: Sandbox, triplet: Triplet) -> bool:
+    """Whether repeating the question is right: what is shown equals what is asked for, or, since any input that gives
+    the output will do for abduction, the program gives it for itself, as sorted does for what is in order.
+    """
+    if all(sandbox.values_equal(triplet.inputs, triplet.outputs)):
+        return True
+    return triplet.type is TaskType.ABDUCTION and sandbox.accepts(triplet.program, [triplet.output], triplet.output)[0]
 
 
 def _is_constant(sandbox: Sandbox, triplet: Triplet) -> bool:

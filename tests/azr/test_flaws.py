@@ -38,8 +38,16 @@ def pair(program, given, output, task_type=TaskType.DEDUCTION):
     ],
 )
 def test_a_pair_is_looked_through(sandbox, program, given, output, flaws):
-    for task_type in (TaskType.DEDUCTION, TaskType.ABDUCTION):
-        assert find_flaws(sandbox, pair(program, given, output, task_type)) == flaws
+    assert find_flaws(sandbox, pair(program, given, output)) == flaws
+    assert set(flaws) <= set(find_flaws(sandbox, pair(program, given, output, TaskType.ABDUCTION)))
+
+
+def test_an_abduction_that_its_own_output_answers_is_a_copy(sandbox):
+    program = "def f(xs):\n    return sorted(xs)"
+    assert find_flaws(sandbox, pair(program, "[3, 1]", "[1, 3]")) == ()
+    assert find_flaws(sandbox, pair(program, "[3, 1]", "[1, 3]", TaskType.ABDUCTION)) == (Flaw.COPY,)
+    backwards = pair("def f(xs):\n    return xs[::-1]", "[3, 1]", "[1, 3]", TaskType.ABDUCTION)
+    assert find_flaws(sandbox, backwards) == ()
 
 
 def test_induction_is_flawed_where_all_its_pairs_are(sandbox):
