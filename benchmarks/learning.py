@@ -14,30 +14,41 @@ Arms, each from the same untrained model:
 Each arm and seed is trained in OUT/runs and read at the checkpoints that its config makes: --samples answers a problem
 at the run's temperature, of the packaged functions and of the public ones. A reading is a file of JSON lines in
 OUT/readings, a line a problem. What is there already is not made again, so that the same command goes on where it was
-stopped. Differences are paired by problem; their 95 % intervals resample problems (azr/evaluation/passk.py).
+stopped. Differences are paired by problem; their 95 % intervals resample programs (azr/evaluation/passk.py).
 """
 
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
 
 import numpy as np  # noqa: E402
 
+from azr.checkpoint import checkpoints  # noqa: E402
+from azr.choices import Half  # noqa: E402
 from azr.config import Config  # noqa: E402
+from azr.evaluation.benchmark import subject_of  # noqa: E402
+from azr.evaluation.benchmarks.cruxeval import CRUXEVAL_O  # noqa: E402
+from azr.evaluation.benchmarks.mbpp_plus import MBPP_PLUS  # noqa: E402
+from azr.evaluation.benchmarks.small import OWN, PUBLIC, small_programs  # noqa: E402
+from azr.evaluation.data import data_places  # noqa: E402
 from azr.evaluation.passk import bootstrap_interval, per_problem  # noqa: E402
+from azr.evaluation.small.known import Question, half_of, questions  # noqa: E402
 from azr.run import Run, write_whole  # noqa: E402
 from azr.settings import load_config  # noqa: E402
 from azr.telemetry import read_metrics  # noqa: E402
+from tasks.triplet import TaskType, Verdict  # noqa: E402
 
 ARMS = ("selfplay", "fixed", "fixed-minutes", "labelled")
 ASKED = ("deduction", "abduction", "induction")
@@ -70,7 +81,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=("own", "public"), default=["own", "public"])
     parser.add_argument("--types", nargs="+", choices=ASKED, default=["deduction", "abduction"])
     parser.add_argument("--samples", type=int, default=16)
-    parser.add_argument("--data", action="append", default=[], help="where MBPP+ and CRUXEval are, as azr eval takes it")
+    parser.add_argument("--data", action="append", default=[], help="where MBPP+ and CRUXEval are, as for azr eval")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="config keys to change, in every arm")
     parser.add_argument("--table", action="store_true", help="only the table and the figure of what is there")
     arguments = parser.parse_args()
@@ -140,9 +151,10 @@ class Study:
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             other = "tune" if self._arguments.half == "held" else "held"
-            tasks = [task for _, task in problems("public", other, ("deduction", "abduction"), self._arguments.data)]
+            asked = problems("public", other, ("deduction", "abduction"), self._arguments.data)
             lines = [
-                {"type": t.type, "snippet": t.program, "input": t.input, "output": t.output, "imports": []} for t in tasks
+                {"type": task.type, "snippet": task.program, "input": task.input, "output": task.output, "imports": []}
+                for task in (question.task for question in asked)
             ]
             write_whole(path, "".join(json.dumps(line) + "\n" for line in lines))
         return path
@@ -162,12 +174,14 @@ class Study:
             print(f"{time.strftime('%H:%M:%S')} {path.name} in {time.perf_counter() - began:.0f} s", flush=True)
 
     def table(self) -> str:
-        """Before, after and difference of every arm, in Markdown; written to OUT/table.md with the figure beside it."""
-        rows = ["| set | asked | arm | seed | step | before | after | gain | repeats | entropy | pass@n |", "|---|" * 11]
-        rows[1] = "|" + "---|" * 11
+        """Before, after and gain of every arm, in Markdown; written to OUT/table.md with the figure beside it."""
+        head = ("set", "asked", "arm", "seed", "step", "before", "after", "gain", "repeats", "entropy", "pass@n")
+        rows = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
         points = []
         for which in self._arguments.sets:
             before = self._lines("untrained", which)
+            if not before:
+                continue
             for arm, seed, step, after in self._last_readings(which):
                 for kind in self._arguments.types:
                     gain = compare(before, after, kind)
@@ -195,38 +209,41 @@ class Study:
                     yield arm, seed, int(name.rsplit("-", 1)[-1]), self._lines(name, which)
 
 
-def problems(which: str, half: str, types: Sequence[str], data: Sequence[str]) -> list[tuple[str, "Triplet"]]:
-    """(id, task) of one half of a set."""
-    raise NotImplementedError
+def problems(which: str, half: str, types: Sequence[str], data: Sequence[str]) -> list[Question]:
+    """One half of a set, every program asked in these ways. Raises UserError where the public data can't be had."""
+    name = OWN if which == "own" else PUBLIC
+    programs = small_programs(name, data_places(data, (MBPP_PLUS.name, CRUXEVAL_O.name)))
+    chosen = [program for program in programs if half_of(program) is Half(half)]
+    return [question for kind in types for program in chosen for question in questions(program, TaskType(kind))]
 
 
-def read(config: Config, folder: Path | None, asked: Sequence[tuple[str, "Triplet"]], samples: int) -> list[Line]:
+def read(config: Config, folder: Path | None, asked: Sequence[Question], samples: int) -> list[Line]:
     """Ask the untrained model, or the checkpoint in `folder`, in the run's own style and at its temperature."""
     from azr.model import load_policy
     from azr.opening import open_configured_engine, read_style
     from azr.roles import Table, solve
     from sandbox import Sandbox
-    from tasks.triplet import Verdict
 
     policy = load_policy(config.model, folder and folder / "model")
     engine = open_configured_engine(policy, config)
     try:
         with Sandbox() as sandbox:
             table = Table(config, policy, engine, sandbox, read_style(config))
-            groups = solve(table, [task for _, task in asked], samples, ("reading",), lambda done, total=None: None)
+            tasks = [question.task for question in asked]
+            groups = solve(table, tasks, samples, ("reading",), lambda done, total=None: None)
     finally:
         engine.close()
     return [
         Line(
-            id=name,
-            type=task.type,
+            id=question.id,
+            type=question.task.type,
             samples=len(answers),
             right=sum(answer.verdict is Verdict.RIGHT for answer in answers),
             repeats=sum(answer.repeats for answer in answers),
             tokens=sum(len(answer.completion.token_ids) for answer in answers),
             surprise=-sum(p for answer in answers for p in answer.completion.logprobs),
         )
-        for (name, task), answers in zip(asked, groups, strict=True)
+        for question, answers in zip(asked, groups, strict=True)
     ]
 
 
@@ -264,7 +281,7 @@ def compare(before: Sequence[Line], after: Sequence[Line], kind: str) -> Gain:
         raise ValueError(f"no {kind} problem was read before and after")
     pairs = [(old[name], line) for name, line in new.items()]
     shares = np.array([[line.right / line.samples for line in pair] for pair in pairs])
-    low, high = bootstrap_interval(shares[:, 1] - shares[:, 0])
+    low, high = bootstrap_interval(shares[:, 1] - shares[:, 0], subjects=[subject_of(name) for name in new])
     k = min(line.samples for pair in pairs for line in pair)
     ever = [per_problem([(pair[i].samples, pair[i].right) for pair in pairs], k).mean() for i in (0, 1)]
     repeats = [sum(p[i].repeats for p in pairs) / sum(p[i].samples for p in pairs) for i in (0, 1)]
@@ -275,42 +292,35 @@ def compare(before: Sequence[Line], after: Sequence[Line], kind: str) -> Gain:
     )
 
 
-def figure(points: Sequence[dict[str, object]]) -> str:
+def figure(points: Sequence[Mapping[str, Any]]) -> str:
     """Gains with their intervals, an arm a row, as SVG."""
     import altair as alt
     import vl_convert
 
     rows = [
-        {
-            **point,
-            "gain": 100 * (float(point["after"]) - float(point["before"])),  # type: ignore[arg-type]
-            "from": 100 * float(point["low"]),  # type: ignore[arg-type]
-            "to": 100 * float(point["high"]),  # type: ignore[arg-type]
+        point
+        | {
+            "gain": 100 * (point["after"] - point["before"]),
+            "from": 100 * point["low"],
+            "to": 100 * point["high"],
         }
-        for point in points
+        for point in map(dict, points)
     ]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        alt.Y("arm:N", title=None, sort=list(ARMS)),
-        alt.YOffset("seed:N"),
-        alt.Color("asked:N", title=None, legend=None),
-    )
+    base = alt.Chart().encode(alt.Y("arm:N", title=None, sort=list(ARMS)), alt.YOffset("seed:N"))
     bars = base.mark_rule(strokeWidth=2).encode(alt.X("from:Q", title="points gained"), alt.X2("to:Q"))
-    dots = base.mark_point(filled=True, size=60).encode(alt.X("gain:Q"))
-    zero = alt.Chart(alt.Data(values=rows)).mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(0))
+    dots = base.mark_point(filled=True, size=60, opacity=1).encode(alt.X("gain:Q"))
+    zero = alt.Chart().mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(0))
     chart = alt.layer(zero, bars, dots).properties(width=260, height=140)
-    faceted = chart.facet(row=alt.Row("set:N", title=None), column=alt.Column("asked:N", title=None))
+    row, column = alt.Row("set:N", title=None), alt.Column("asked:N", title=None)
+    faceted = chart.facet(data=alt.Data(values=rows), row=row, column=column)
     return str(vl_convert.vegalite_to_svg(faceted.to_json()))
 
 
 def _checkpoints(run: Run) -> list[tuple[int, Path]]:
-    from azr.checkpoint import checkpoints
-
     return [(step, folder) for step, folder in checkpoints(run) if step]
 
 
 def _drop_old_checkpoints(run: Run) -> None:
-    import shutil
-
     for _, folder in _checkpoints(run)[:-1]:
         shutil.rmtree(folder)
 
