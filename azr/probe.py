@@ -4,13 +4,13 @@ Output prediction is a deduction task and input prediction an abduction task (Gu
 the probe asks and judges as self-play does. Nothing of it reaches the buffer or the learner.
 """
 
-import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
 
 from azr.config import ProbeConfig
 from azr.errors import UserError
+from azr.json_lines import read_json_lines
 from azr.roles import Table
 from azr.rollout.engine import Completion, Request
 from azr.telemetry import Advance
@@ -70,10 +70,10 @@ def _judge(table: Table, problem: Triplet, prefix: str, completion: Completion) 
 def _read_records(data: str) -> list[dict[str, str]]:
     path = BUILTIN_FILE if data == BUILTIN else Path(data).expanduser()
     if path.is_file():
-        try:
-            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        except ValueError as error:
-            raise UserError(f"probe.data={data} is not JSON lines ({error})") from None
+        lines = list(read_json_lines(path))
+        if broken := next((line for line in lines if line.fault), None):
+            raise UserError(f"probe.data={data} is not JSON lines: line {broken.number} is {broken.fault}")
+        return [line.value for line in lines]
     if path.suffix or data.count("/") != 1:
         raise UserError(f"probe.data: no file {data}; give a file, a hub id, {BUILTIN}, or turn it off (probe.every=0)")
     return _from_hub(data)

@@ -22,7 +22,8 @@ _SYMBOLS = {
 _SMALL = (
     ("α", "alpha"), ("β", "beta"), ("γ", "gamma"), ("δ", "delta"), ("ε", "epsilon"), ("ζ", "zeta"), ("η", "eta"),
     ("θ", "theta"), ("ι", "iota"), ("κ", "kappa"), ("λ", "lambda"), ("μ", "mu"), ("ν", "nu"), ("ξ", "xi"), ("π", "pi"),
-    ("ρ", "rho"), ("σ", "sigma"), ("τ", "tau"), ("υ", "upsilon"), ("φ", "phi"), ("χ", "chi"), ("ψ", "psi"), ("ω", "omega"),
+    ("ρ", "rho"), ("σ", "sigma"), ("τ", "tau"), ("υ", "upsilon"), ("φ", "phi"), ("χ", "chi"), ("ψ", "psi"),
+    ("ω", "omega"),
 )  # fmt: skip
 _LARGE = (
     ("Γ", "Gamma"), ("Δ", "Delta"), ("Θ", "Theta"), ("Λ", "Lambda"), ("Ξ", "Xi"), ("Π", "Pi"), ("Σ", "Sigma"),
@@ -36,7 +37,8 @@ _STYLES = {
     **dict.fromkeys(("textcolor", "colorbox", "cellcolor"), 1),
     **dict.fromkeys(
         ("boxed", "fbox", "framebox", "mathbf", "boldsymbol", "bm", "pmb", "underline", "underbrace", "mathit",
-         "mathnormal", "ensuremath", "displaystyle", "bold", "mathsf", "mathtt", "cancelto", "smash", "mathstrut", "emph"), 0,
+         "mathnormal", "ensuremath", "displaystyle", "bold", "mathsf", "mathtt", "cancelto", "smash", "mathstrut",
+         "emph"), 0,
     ),
 }  # fmt: skip
 _TEXTS = (
