@@ -122,5 +122,5 @@ def _read_sample(record: Any, known_ids: Collection[str] | None) -> Sample | str
     if not isinstance(completion, str):
         return "the completion is not a string"
     verdict = record.get("verdict")
-    known = isinstance(verdict, str) and verdict in set(Verdict)
-    return Sample(task_id, completion, Verdict(verdict) if known else None)
+    is_known = isinstance(verdict, str) and verdict in set(Verdict)
+    return Sample(task_id, completion, Verdict(str(verdict)) if is_known else None)

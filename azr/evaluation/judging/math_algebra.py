@@ -89,8 +89,8 @@ def same_relation(reference: tuple[str, str], answer: tuple[str, str]) -> int | 
 
     Both are lhs - rhs compared with 0; that of one must be a constant multiple of the other's, whose sign is returned.
     """
-    sides = [read_expression(side) for side in (*reference, *answer)]
-    if any(not isinstance(side, sympy.Expr) for side in sides):
+    sides = [side for text in (*reference, *answer) if isinstance(side := read_expression(text), sympy.Expr)]
+    if len(sides) < 4:
         return None
     wanted, given = sides[0] - sides[1], sides[2] - sides[3]
     if wanted.free_symbols != given.free_symbols or not wanted.free_symbols:

@@ -54,17 +54,17 @@ def _same_shape(wanted: Shape, given: Shape, unit: str | None) -> bool:
         return _same_leaf(wanted, given, unit)
     wanted, given = (_intervals(shape) for shape in (wanted, given))
     match wanted, given:
-        case (Items(parts=parts), Items(parts=others)) | (
-            Union(parts=parts),
-            Union(parts=others) | Items(parts=others),
-        ):
+        case Items(parts=parts), Items(parts=others):
+            return _same_members(parts, others, unit)
+        case Union(parts=parts), Union(parts=others) | Items(parts=others):
             return _same_members(parts, others, unit)
         case Ordered(), Ordered():
             alike = (wanted.opening, wanted.ending) == (given.opening, given.ending) or len(wanted.parts) > 2
             return alike and _same_sequence(wanted.parts, given.parts, unit)
-        case (Ordered(opening="("), Items(is_set=False)) | (Items(is_set=False), Ordered(opening="(")):
-            bare = not any("infty" in part for part in wanted.parts)
-            return bare and _same_sequence(wanted.parts, given.parts, unit)
+        case Ordered(opening="(", parts=parts), Items(parts=others, is_set=False):
+            return _is_finite(parts) and _same_sequence(parts, others, unit)
+        case Items(parts=parts, is_set=False), Ordered(opening="(", parts=others):
+            return _is_finite(parts) and _same_sequence(parts, others, unit)
         case Ordered(), str():
             sides = split_sides(given, "=")
             return len(sides) == 2 and _is_name(sides[0]) and _same_shape(wanted, read_shape(sides[1]), unit)
@@ -80,6 +80,10 @@ def _same_shape(wanted: Shape, given: Shape, unit: str | None) -> bool:
                 _same_sequence(row, other, unit) for row, other in zip(wanted.rows, given.rows, strict=True)
             )
     return False
+
+
+def _is_finite(parts: tuple[str, ...]) -> bool:
+    return not any("infty" in part for part in parts)
 
 
 def _same_sequence(wanted: tuple[str, ...], given: tuple[str, ...], unit: str | None) -> bool:
