@@ -29,7 +29,7 @@ def equal_answers(reference: str, answer: str, unit: str | None = None) -> bool:
         return False
     if squeezed(wanted) == squeezed(given):
         return True
-    if not re.search(r"!", wanted) and given.endswith("!") and equal_answers(reference, given[:-1], unit):
+    if not re.search(r"!", wanted) and re.fullmatch(r"[^!]*\d!", given) and equal_answers(reference, given[:-1], unit):
         return True
     return _same(wanted, given, unit)
 
@@ -147,6 +147,8 @@ def _same_leaf(wanted: str, given: str, unit: str | None) -> bool:
         return _same(wanted_sides[-1], given_sides[-1], unit)
     if set(map(squeezed, wanted_sides)) == set(map(squeezed, given_sides)):
         return True
+    if len(wanted_sides) == len(given_sides) and _same_sequence(tuple(wanted_sides), tuple(given_sides), unit):
+        return True
     ends = [(sides[0], sides[-1]) for sides in (wanted_sides, given_sides)]
     return algebra.same_relation(ends[0], ends[1]) is not None
 
@@ -209,15 +211,15 @@ def _same_bare(wanted: str, given: str) -> bool:
         return same_number(reference, number)
     if re.search(r"\d\s+\d", wanted + "|" + given):
         return False
-    rounded = re.search(r"\d\.\d*[1-9]", wanted) is not None or (
-        reference is not None and reference.last_place is not None
-    )
-    return algebra.same_value(wanted, given, rounded, number)
+    if reference:
+        return algebra.same_value(reference.latex, given, reference.last_place is not None)
+    return algebra.same_value(wanted, given, re.search(r"\.\d*[1-9]", wanted) is not None, number)
 
 
 def _as_word(text: str) -> str:
     """A word without its article and brackets: the letter of \\text{(C)} is C."""
-    return re.sub(r"^\((\w)\)$", r"\1", squeezed(re.sub(r"^(?:the|an?)\s+", "", text)))
+    text = re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text).strip()
+    return re.sub(r"^\((\w)\)$", r"\1", squeezed(re.sub(r"^(?:the|an?)\s+", "", text, flags=re.IGNORECASE)))
 
 
 def _is_name(text: str) -> bool:

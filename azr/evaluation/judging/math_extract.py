@@ -45,17 +45,21 @@ def extract_answer(text: str) -> str | None:
     around them. Then the last box counts, else what is behind `####`, else what is said to be the answer, else the
     last formula or number.
     """
-    text = _tagged(_without_thinking(text))
+    tagged = _tagged(text := _without_thinking(text))
+    text = tagged or text
     if (box := last_box(text)) is not None:
         return box[0].strip()
     if found := _BARE_BOX.findall(text):
         return found[-1].rstrip(".,")
+    text = _before_open_box(text)
     text = _CALCULATION.sub("", text)
     if hashes := _HASHES.findall(text):
         return read_phrase(hashes[-1]) or bare(hashes[-1]) or None
     for announced in reversed(list(_ANNOUNCED.finditer(text))[-_ANNOUNCEMENTS:]):
         if answer := read_phrase(text[announced.end() : announced.end() + _LONGEST_PHRASE]):
             return answer
+    if tagged and (answer := read_phrase(tagged)):
+        return answer
     return last_formula_or_number(text)
 
 
@@ -93,6 +97,12 @@ def _closed_boxes(text: str) -> list[_Box]:
     return closed
 
 
+def _before_open_box(text: str) -> str:
+    """What goes before a box that never closes: of the text within, no one knows how it would have gone on."""
+    opened = re.search(r"\\(?:boxed|fbox|framebox)\s*\{(?!\s*\})", text)
+    return text[: opened.start()] if opened else text
+
+
 def _without_thinking(text: str) -> str:
     kept: list[str] = []
     start, thinking = 0, False
@@ -105,6 +115,6 @@ def _without_thinking(text: str) -> str:
     return "\n".join(kept if thinking else [*kept, text[start:]])
 
 
-def _tagged(text: str) -> str:
+def _tagged(text: str) -> str | None:
     tagged = [found for found in _ANSWER_TAG.findall(text) if found.strip()]
-    return tagged[-1] if tagged else text
+    return tagged[-1] if tagged else None

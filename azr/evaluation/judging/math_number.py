@@ -22,8 +22,8 @@ _SIMPLE = r"-? ?\d+(?:\.\d+)?\.?"
 _FRACTION = re.compile(rf"\\frac ?\{{ ?({_SIMPLE}) ?\}} ?\{{ ?({_SIMPLE}) ?\}}|({_SIMPLE}) ?/ ?({_SIMPLE})")
 _MIXED = re.compile(r"(\d+)(?: ?\\frac ?\{ ?(\d+) ?\} ?\{ ?(\d+) ?\}| +(\d+) ?/ ?(\d+))")
 _BASED = re.compile(
-    r"\(? ?(?P<digits>[0-9A-Fa-f]+(?:\.[0-9A-Fa-f]+)?) ?\)? ?"
-    r"(?:_ ?\{ ?(?:\\text ?\{)? ?(?:base)? ?(?P<low>\w+) ?\}? ?\}"
+    r"\(? ?(?P<digits>[0-9A-Fa-f]+(?:,[0-9]{3})*) ?\)? ?"
+    r"(?:_ ?\{ ?(?:\\text ?\{)? ?(?:base)? ?\}? ?(?P<low>\w+) ?\}? ?\}"
     r"|(?:\\text ?\{)? ?\(? ?(?:in )?base[- ]?\}? ?(?P<word>\w+) ?\)?\}?)"
 )
 _BASES = {
@@ -40,6 +40,12 @@ class Number:
     last_place: Fraction | None = None
     percent: bool = False
     digits: int = 0
+
+    @property
+    def latex(self) -> str:
+        """The value as an exact fraction."""
+        value = self.value / 100 if self.percent else self.value
+        return str(value) if value.denominator == 1 else f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ def read_based(text: str) -> Based | None:
         return None
     name = (found["low"] or found["word"]).lower()
     base = int(name) if name.isdigit() else _BASES.get(name, 0)
-    return Based(found["digits"].upper(), base) if 2 <= base <= 36 else None
+    return Based(found["digits"].replace(",", "").upper(), base) if 2 <= base <= 36 else None
 
 
 def same_number(reference: Number, answer: Number) -> bool:

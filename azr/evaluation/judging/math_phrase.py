@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from azr.evaluation.judging.math_units import known_unit
 
+_LONGEST_FORMULA = 300  # characters, of one without delimiters
 _MARKS = "*_`'\"“”‘’"
 _OPENING = re.compile(r"\$\$|\\\[|\\\(|(?<!\\)\$")
 _CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
-_SENTENCE_END = re.compile(rf"\n|[.!?](?=[{_MARKS})\]]*(?:\s|$))|;\s")
+_SENTENCE_END = re.compile(rf"\n|(?<!\\)[.!?](?=[{_MARKS})\]]*(?:\s|$))|(?<!\\);\s")
 _UNSIGNED = r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+)"
 _POWER_OF_TEN = r"(?:[eE][-+]?\d+(?![A-Za-z])|\s*(?:\\times|\\cdot|×|·|\*|x)\s*10\s*\^\s*\{?[-−]?\d+\}?)"
 _NUMBER = re.compile(
@@ -24,7 +25,8 @@ _FILLER = re.compile(
 )
 # What makes a number behind it another one, or none.
 _UNFIT_BEFORE = re.compile(
-    rf"(?:\b(?:not|least|most|than|between|over|under|above|below|up to|mod|modulo|base|no)|n't|[≠≥≤>]|(?<!<)<)"
+    r"(?:\b(?:between\s+\S+\s+and|not|least|most|than|between|over|under|above|below|up to|mod|modulo|base|no)|n't|"
+    r"[≠≥≤>]|(?<!<)<)"
     rf"(?:\s+(?:equal to|be|a|the))?[\s{_MARKS}$(]*\Z"
 )
 # What makes a number before it another one: "5 million", "5 to 3", "5 out of 8".
@@ -34,8 +36,9 @@ _GOES_ON = re.compile(
     r"(?:in )?base \w+)(?![A-Za-z])|\.\.\.|…)"
 )
 _CLAUSE = re.compile(
-    r"[,;:]?\s+(?:because|since|as|which|so|where|when|in total|altogether|respectively|per|each|and so|not|but|for|"
-    r"with|is|are)\b|\s\(|\s[–—-]\s+(?=[A-Za-z]{2})|,\s+(?!and\b|or\b)(?=[A-Za-z]{2})"
+    r"[,;:]?\s+(?:because|since|as|which|so|where|when|in total|altogether|respectively|per|each|and so|"
+    r"(?:and )?not|but|rather than|instead of|for|with|is|are)\b|\s\((?=[^()]*(?<![\\A-Za-z])[A-Za-z]{3})|"
+    r"\s[–—-]\s+(?=[A-Za-z]{2})|,\s+(?!and\b|or\b)(?=[A-Za-z]{2})"
 )
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 _FUNCTIONS = frozenset(
@@ -63,20 +66,23 @@ def read_phrase(text: str) -> str | None:
         text = text[filler.end() :].lstrip(" \t\r\n" + _MARKS)
     if formulas := _leading_formulas(text):
         return formulas
+    if choice := re.match(r"\([A-J]\)(?=[\s.:*]|$)", text):
+        return choice[0]
     ending = _SENTENCE_END.search(text)
     sentence = bare(text[: ending.start()] if ending else text)
     clause = bare(sentence[: cut.start()] if (cut := _CLAUSE.search(sentence)) else sentence)
-    if "=" in clause and not _is_formula_text(clause):  # 90 minutes / 450 minutes * 100% = 20%
+    if "=" in clause and " " in clause and not _is_formula_text(clause):  # 90 minutes / 450 minutes * 100% = 20%
         return read_phrase(clause.rpartition("=")[2])
     number = _NUMBER.match(sentence)
+    if number is None and (_is_formula_text(clause) or (clause == sentence and not _NUMBER.search(sentence))):
+        return _words(clause)
     if number and _ends_behind(sentence, number):
         return _with_unit(number[0], sentence[number.end() :])
-    if number or _is_formula_text(clause):
+    if number:
         return clause or None
     if _NUMBER.search(sentence) or _OPENING.search(sentence):
         return last_formula_or_number(sentence)
-    few = sentence and len(sentence.split()) <= 8
-    return sentence if few and not _UNFIT_BEFORE.search(sentence) and not sentence.lower().startswith("not ") else None
+    return _words(sentence)
 
 
 def last_formula_or_number(text: str) -> str | None:
@@ -89,8 +95,39 @@ def last_formula_or_number(text: str) -> str | None:
         numbers.pop()
     if not numbers:
         return None
+    if formula := _bare_formula(text, numbers[-1]):
+        return formula
     going_on = _GOES_ON.match(text, numbers[-1].end())
     return numbers[-1][0].strip() + (going_on[0] if going_on and not going_on[0].strip().startswith("or") else "")
+
+
+def _words(text: str) -> str | None:
+    """A formula or a few words; None where they are too many for an answer, or deny one."""
+    if not text or _is_formula_text(text):
+        return text or None
+    denied = _UNFIT_BEFORE.search(text) or re.match(r"(?:not|unknown|unclear|obvious)\b", text, re.IGNORECASE)
+    return None if denied or len(text.split()) > 8 or not re.search(r"\w", text) else text
+
+
+def _bare_formula(text: str, number: re.Match[str]) -> str | None:
+    r"""The LaTeX without delimiters that a number is part of, such as \frac{3}{56}; None where it is in none."""
+    start = max(text.rfind("\n", 0, number.start()), number.start() - _LONGEST_FORMULA) + 1
+    line_end = text.find("\n", number.end())
+    line = text[start : line_end if line_end >= 0 else len(text)][: 2 * _LONGEST_FORMULA]
+    tokens = list(re.finditer(r"\S+", line))
+    own = next((at for at, token in enumerate(tokens) if token.end() > number.start() - start), 0)
+    if not tokens or not re.search(r"[\\{}^]", tokens[own][0]):
+        return None
+    first = last = own
+    while first > 0 and _is_mathematical(tokens[first - 1][0]):
+        first -= 1
+    while last + 1 < len(tokens) and _is_mathematical(tokens[last + 1][0]):
+        last += 1
+    return bare(line[tokens[first].start() : tokens[last].end()]) or None
+
+
+def _is_mathematical(token: str) -> bool:
+    return "\\" in token or not re.search(r"[A-Za-z]{2}|[:;]$", token)
 
 
 def bare(text: str) -> str:
@@ -107,8 +144,10 @@ def _ends_behind(sentence: str, number: re.Match[str]) -> bool:
         return False
     if _CLAUSE.match(rest):
         return True
-    word = re.match(r"\s*[(-]?\s*([A-Za-z°]+)", rest)
-    return word is not None and (len(word[1]) > 1 or known_unit(word[1]) is not None) and word[1] not in _FUNCTIONS
+    word = re.match(r"(\s*[(-]?\s*)([A-Za-z°]+)", rest)
+    if word is None or word[2] in _FUNCTIONS:
+        return False
+    return known_unit(word[2]) is not None or len(word[2]) > (1 if word[1] else 2)
 
 
 def _with_unit(number: str, rest: str) -> str:

@@ -8,11 +8,11 @@ from azr.evaluation.judging.math_units import known_unit
 
 _DRESS = r"\\text|\\mu(?![A-Za-z])|\\AA(?![A-Za-z])"
 _UNIT_START = re.compile(rf"[\d}})\]](?=\s*(?:{_DRESS}|[A-Za-zÅµ(]))")
-_CURRENCIES = {"\\$": "dollar", "€": "euro", "£": "pound sterling", "¥": "yen"}
+_CURRENCIES = {"\\$": "dollar", "€": "euro", "£": "pound sterling", "¥": "yen", "¢": "cent"}
 _CURRENCY = re.compile(r"^([-+]? ?)(\\\$|[€£¥])\s*(?=[-+\d.\\(])")
-_CURRENCY_BEHIND = re.compile(r"(?<=\d)\s*(\\\$|[€£¥])$")
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_SCALE = re.compile(rf"^(.*\d[\d}}]*)\s*(?:\\text\s*\{{)?\s*({'|'.join(_SCALES)})s?\b\s*(.*?)\}}?(.*)$")
+_CURRENCY_BEHIND = re.compile(r"(?<=\d)\s*(\\\$|[€£¥¢])$")
+_SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}  # powers of ten
+_SCALE = re.compile(rf"^(.*\d[\d}}]*)\s*(?:\\text\s*\{{)?\s*({'|'.join(_SCALES)})s?\b\s*([A-Za-z .]*)\}}?$")
 _SIGN_BEFORE = re.compile(r"^(?:\\approx|\\simeq|\\sim|=|:|\\implies|\\Rightarrow|\\therefore)\s*")
 _LABEL = re.compile(r"^(?:\\text\s*\{\s*([^{}]*?)\s*[:=]\s*\}|([A-Za-z][A-Za-z ]+):)\s*[:=]?\s*(?=\S)")
 _HEDGES = "about|approximately|approx|exactly|roughly|around|only|just|nearly"
@@ -30,8 +30,9 @@ _CHANGING = re.compile(
     r"squared|cubed|times|plus|minus|half|halves|thirds|quarters|out|if|for|when|where|otherwise|factorial|remainder|"
     r"hundred|thousand|million|billion|trillion|percent|except|negative|only if)\b"
 )
-_NOUN = re.compile(r"\(?[A-Za-z][A-Za-z .,'/()-]*(?:\^\{?-?\d\}?)?\)?")
+_NOUN = re.compile(r"\(?[A-Za-z](?:[A-Za-z .,'/()-]|\^-?\d)*")
 _ORDINAL = re.compile(r"(?<=\d)\s*(?:\^\s*\{?)?\s*(?:\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)\b)\s*\}?$")
+_ANGLE_OF = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
 _NAMES = frozenset(("sin", "cos", "tan", "log", "exp", "sqrt", "mod", "gcd", "lcm", "max", "min", "inf"))
 
 
@@ -55,14 +56,16 @@ def split_unit(answer: str) -> Quantity:
         return Quantity(rest.value, _CURRENCIES[currency[2]])
     if behind := _CURRENCY_BEHIND.search(text):
         return Quantity(text[: behind.start()], _CURRENCIES[behind[1]])
-    if found := re.search(r"\^\{\\circ\}$", text):
+    if (found := re.search(r"\^\{\\circ\}$", text)) and not _ANGLE_OF.search(text):
         return Quantity(text[: found.start()].strip(), "degree")
     if scaled := _SCALE.match(text):
-        return split_unit(f"{scaled[1]} \\times {_SCALES[scaled[2]]} \\text{{{scaled[3]}}}{scaled[4]}")
+        rest = split_unit(f"{scaled[1]} \\times 10^{{{_SCALES[scaled[2]]}}}")
+        unit = known_unit(scaled[3])
+        return Quantity(rest.value, unit or rest.unit)
     for start in _unit_starts(text):
         if unit := known_unit(text[start:]):
-            dressed = "\\" in text[start:] or len(text[start:].strip()) > 2
-            return Quantity(text[:start].strip(), unit, certain=dressed)
+            certain = "\\" in text[start:] or re.search("[A-Za-z]{3}", text[start:]) is not None
+            return Quantity(text[:start].strip(), unit, certain)
     return Quantity(text, None)
 
 
@@ -75,7 +78,7 @@ def without_noun(value: str, bare_words: bool) -> str:
     value = _ORDINAL.sub("", value)
     for start in _unit_starts(value):
         tail = value[start:]
-        words = " ".join(re.sub(r"\\text|\\mu|\\AA|[{}~]", " ", tail).split())
+        words = " ".join(re.sub(r"\\text|\\mu|\\AA|[{}~]", " ", tail).split()).replace(" ^ ", "^")
         if not _NOUN.fullmatch(words) or _CHANGING.search(words.lower()):
             continue
         if tail.lstrip().startswith("\\text") or (bare_words and _are_words(tail)):

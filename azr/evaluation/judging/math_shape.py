@@ -8,7 +8,7 @@ from azr.evaluation.judging.math_text import closing
 _SEPARATOR = re.compile(
     r"(?:[,;]\s*(?:(?:\\text\s*\{\s*)?(?:and|or)\s*\}?)?|\\text\s*\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?<![A-Za-z])(?:and|or)(?![A-Za-z]))"
 )
-_THOUSANDS = re.compile(r"[-+]?(?:\\\$|[€£¥])?[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?\D*")
+_THOUSANDS = re.compile(r"[-+]?(?:\\\$|[€£¥])?[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?:_\{\w+\})?\D*")
 _MATRIX = re.compile(
     r"\(?\[?\s*\\begin\{([pbB]?(?:small)?matrix|array)\}(?:\{[^{}]*\})?(.*)\\end\{\1\}\s*\]?\)?", re.DOTALL
 )
@@ -56,6 +56,7 @@ def read_shape(text: str) -> Shape:
     a \pm b is a list of two. 1,250 is a number (`as_list` reads it as a list).
     """
     text = _MEMBER.sub("", text.strip()).strip()
+    text = re.sub(r"\\rangle(?![A-Za-z])", ")", re.sub(r"\\langle(?![A-Za-z])", "(", text))
     if matrix := _MATRIX.fullmatch(text):
         rows = [row for row in re.split(r"\\\\|\\cr(?![A-Za-z])", matrix[2]) if row.strip()]
         return Matrix(tuple(tuple(cell.strip() for cell in row.split("&")) for row in rows))
@@ -67,8 +68,6 @@ def read_shape(text: str) -> Shape:
         inner = text[2:-2].strip()
         parts = [inner] if _THOUSANDS.fullmatch(inner) else _split(inner, _SEPARATOR)
         return Items(_both_signs(parts), is_set=True)
-    text = re.sub(r"^\\langle|^\\left\\langle", "(", text)
-    text = re.sub(r"\\rangle$", ")", text)
     if text[:1] in ("(", "[") and text[-1:] in (")", "]") and _encloses(text):
         parts = _split(text[1:-1], re.compile(r"[,;]"))
         if len(parts) > 1:

@@ -174,7 +174,7 @@ def _one_sign(sign: str) -> str:
     compatible = unicodedata.normalize("NFKC", sign)
     if found := re.fullmatch(r"(\d+)⁄(\d+)", compatible):
         return f"\\frac{{{found[1]}}}{{{found[2]}}}"
-    return _GREEK.get(compatible, compatible) if sign not in "Åµ€£¥" else sign
+    return _GREEK.get(compatible, compatible) if sign not in "Åµ€£¥¢" else sign
 
 
 def _delimited(text: str) -> str:

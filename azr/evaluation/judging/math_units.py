@@ -30,11 +30,8 @@ _UNITS = {
         ("week", "weeks"),
         ("month", "months"),
         ("year", "years", "yr", "yrs"),
-        ("m/s",),
-        ("cm/s", "cm/sec"),
         ("km/h", "kph"),
-        ("mph",),
-        ("km/s",),
+        ("mile/h", "mph"),
         ("N", "newton", "newtons"),
         ("J", "joule", "joules"),
         ("kJ", "kilojoule", "kilojoules"),
@@ -63,22 +60,35 @@ _UNITS = {
         ("degree", "degrees"),
         ("radian", "radians", "rad"),
         ("arcsec", "arcsecs", "arcsecond", "arcseconds"),
-        ("cm^2", "square centimeters"),
-        ("m^2", "square meters"),
-        ("cm^3", "cubic centimeters"),
-        ("m^3", "cubic meters"),
     )
     for name in names
 }
 
 
 def known_unit(text: str) -> str | None:
-    r"""Our name of the unit that `text` consists of, LaTeX dress (\mathrm{~cm}) taken off; None if it is none."""
+    r"""Our name of the unit that `text` consists of, LaTeX dress (\mathrm{~cm}) taken off; None if it is none.
+
+    Powers and quotients of known units are known: square inches and in^2 are inch^2, m s^{-1} and "meters per second"
+    are m/s.
+    """
     bare = re.sub(r"\\(?:text|mathrm|textrm|operatorname|mbox|rm|quad|,|;|!| )|[~{}\s.$]", " ", text)
-    bare = re.sub(r"\\mu\b", "u", bare).replace("\\AA", "Å")
-    bare = re.sub(r"\s*([/^])\s*", r"\1", " ".join(bare.split()))
+    bare = re.sub(r"\\mu(?![A-Za-z])\s*", "u", bare).replace("\\AA", "Å")
+    return _named(re.sub(r"\s*([/^])\s*", r"\1", " ".join(bare.split())))
+
+
+def _named(bare: str) -> str | None:
     joined = bare.replace(" ", "")
-    return _UNITS.get(bare) or _UNITS.get(joined) or (_UNITS.get(bare.lower()) if len(bare) > 3 else None)
+    if name := _UNITS.get(bare) or _UNITS.get(joined) or (_UNITS.get(bare.lower()) if len(bare) > 3 else None):
+        return name
+    if power := re.fullmatch(r"(square|sq|cubic|cu) (.+)|(.+?)\^([23])|(.+) (squared|cubed)", bare):
+        base = _named(power[2] or power[3] or power[5])
+        exponent = 2 if (power[1] or power[4] or power[6]) in ("square", "sq", "2", "squared") else 3
+        return base and f"{base}^{exponent}"
+    if quotient := re.fullmatch(r"([^/]+)(?:/| per )([^/]+)|([^/ ]+) ([A-Za-z]+)\^-1|([^/ ]+) ([A-Za-z]+)\^-2", bare):
+        above, below = (_named(part) for part in (group for group in quotient.groups() if group))
+        power_below = "^2" if bare.endswith("^-2") else ""
+        return f"{above}/{below}{power_below}" if above and below else None
+    return None
 
 
 def unit_behind(tail: str) -> str | None:
