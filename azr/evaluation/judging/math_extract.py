@@ -13,6 +13,7 @@ _ANSWER_TAG = re.compile(r"<answer>(.*?)(?:</answer>|(?=<answer>)|\Z)", re.DOTAL
 _BRACE_OR_BOX = re.compile(r"(\\(?:boxed|fbox|framebox)\s*)?\{|\\[\\{}]|\}")
 _BARE_BOX = re.compile(r"\\boxed\s*([-+]?\$?\.?\d[\d,./]*)")
 _BETWEEN_BOXES = re.compile(r"[\s$,;]*(?:(?:and|or|\\text\{\s*(?:and|or)\s*\}|\\quad|\\qquad)[\s$,;]*)?")
+_WIDE_SPACE = re.compile(r"\s{3,}")  # would cost the patterns for phrases quadratic time
 _CALCULATION = re.compile(r"<<[^<>\n]*>>")  # GSM8K's notes for a calculator: 2*3 = <<2*3=6>>6
 _HASHES = re.compile(r"####[ \t]*(\S.*)")
 _ANNOUNCED = re.compile(
@@ -52,7 +53,7 @@ def extract_answer(text: str) -> str | None:
     if found := _BARE_BOX.findall(text):
         return found[-1].rstrip(".,")
     text = _before_open_box(text)
-    text = _CALCULATION.sub("", text)
+    text = _WIDE_SPACE.sub(lambda m: "\n\n" if "\n" in m[0] else " ", _CALCULATION.sub("", text))
     if hashes := _HASHES.findall(text):
         return read_phrase(hashes[-1]) or bare(hashes[-1]) or None
     for announced in reversed(list(_ANNOUNCED.finditer(text))[-_ANNOUNCEMENTS:]):

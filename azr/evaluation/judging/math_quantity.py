@@ -105,6 +105,8 @@ def unwrapped_text(text: str) -> str:
 
     def replace(found: re.Match[str]) -> str:
         content = found[1].strip()
+        if known_unit(content) and re.search(r"[\d})]\s*$", text[: found.start()]):
+            return found[0]
         if re.fullmatch(r"[\d.,/\s()+%-]+|\(?[A-Za-z]\)?", content):
             return f" {content} "
         if number := re.fullmatch(r"(.*?)\s*(-?\d[\d.,/ ]*?%?)(\s+[A-Za-z(].*|\s*[A-Za-z(].*|[.,]?)", content):

@@ -62,7 +62,9 @@ def read_shape(text: str) -> Shape:
         return Matrix(tuple(tuple(cell.strip() for cell in row.split("&")) for row in rows))
     if len(pieces := _split(text, re.compile(r"\\cup(?![A-Za-z])"))) > 1:
         return Union(tuple(pieces))
-    if not _THOUSANDS.fullmatch(text) and len(parts := _split(text, _SEPARATOR)) > 1:
+    named, _, value = text.rpartition("=")  # Total = 1,250
+    is_number = _THOUSANDS.fullmatch(value.strip()) is not None and "," not in named
+    if not is_number and len(parts := _split(text, _SEPARATOR)) > 1:
         return Items(_both_signs(parts))
     if text.startswith("\\{") and text.endswith("\\}") and not re.search(r"\\mid|\||:", text):
         inner = text[2:-2].strip()
