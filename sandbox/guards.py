@@ -305,6 +305,8 @@ def evaluation_namespace(table: dict[str, Any], *given: Any) -> dict[str, Any]:
     own = names.pop("__builtins__", table)
     if own is not table:
         own = {name: value for name, value in _own_names(own).items() if name != "__builtins__"}
+        if refused := own.keys() & REFUSED_BUILTINS.keys():
+            raise PolicyError(f"built-ins of one's own may not name {min(refused)!r}")
     return {**names, **GUARDS, "__builtins__": own}
 
 

@@ -62,7 +62,7 @@ _OPERATORS = words(
 _AUGMENTED = words("add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or")
 
 # Special methods and class attributes that a program may define. Not __index__: CPython 3.11 asks it for a value after
-# it has found a place in a bytearray and before writing to it, and what it does in between (clear the bytearray) is not seen.
+# it has found a place in a bytearray and before writing to it, and does not see what it does in between.
 SPECIAL_METHODS = frozenset(
     [f"__{name}__" for name in _OPERATORS]
     + [f"__r{name}__" for name in _AUGMENTED]
