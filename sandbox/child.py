@@ -25,10 +25,9 @@ from typing import Any
 from sandbox import guards, library, modules, policy, script
 from sandbox.encoding import FROZENSET_TAG, SET_TAG, decode, encode
 from sandbox.equality import equal
-from sandbox.guards import PolicyError
 from sandbox.job import CallStatus, JobStatus
 from sandbox.protocol import BYTES_PER_CHARACTER, FUNCTION, JOB_LINE, TOO_LARGE, PackedJob
-from sandbox.refused import refusals
+from sandbox.refused import PolicyError, refusals
 from sandbox.values import NotDataError, TooLargeError
 
 LENGTH = struct.Struct("=Q")

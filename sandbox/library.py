@@ -47,8 +47,8 @@ def namedtuple(typename: str, field_names: str | Iterable[str], **options: Any) 
             raise PolicyError(f"a named tuple may not have a field called {guards.shown(name)}")
     # typing.NamedTuple reads the frames above for the module's name; programs have no use for one.
     options["module"] = MODULE
-    made = _real_namedtuple(typename, names, **options)
-    made.__match_args__ = match_names(made._fields)  # type: ignore[attr-defined]
+    made: Any = _real_namedtuple(typename, names, **options)
+    made.__match_args__ = match_names(made._fields)
     return made
 
 
@@ -152,6 +152,8 @@ class Struct:
     """struct.Struct. The real one can be given another format while it packs, and then writes where it must not."""
 
     __slots__ = ("format", "size")
+    format: str
+    size: int
 
     def __init__(self, format: Any) -> None:
         text = bytes(format).decode() if isinstance(format, (bytes, bytearray)) else str.__str__(format)
@@ -312,7 +314,7 @@ def harden() -> None:
     collections.namedtuple = namedtuple
     copy._reconstruct = _reconstruct  # type: ignore[attr-defined]
     enum.EnumType._create_ = checked_enum(enum.EnumType._create_)  # type: ignore[attr-defined]
-    dataclasses._EMPTY_METADATA = types.MappingProxyType(_Table({}))  # type: ignore[attr-defined, arg-type]
+    dataclasses._EMPTY_METADATA = types.MappingProxyType(_Table({}))  # type: ignore[attr-defined]
     typing.get_type_hints = _plain_hints  # type: ignore[assignment]
     dataclasses.Field.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment]
     typing.ForwardRef.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment, method-assign]

@@ -107,10 +107,10 @@ USELESS_MODULES = {
 # Of these, what is not part of Python: a program that asks whether they are there is told that they are not.
 THIRD_PARTY = dict.fromkeys(
     words(
-        "numpy pandas sympy scipy matplotlib matplotlib.pyplot seaborn torch torch.nn torch.nn.functional tensorflow "
-        "keras jax sklearn networkx nltk requests bs4 tqdm pytest hypothesis typing_extensions pydantic attr attrs "
-        "sortedcontainers more_itertools numba gmpy2 mpmath regex yaml PIL cv2 rich click loguru dateutil psutil "
-        "scipy.stats scipy.special scipy.optimize numpy.linalg numpy.typing sympy.ntheory termcolor colorama"
+        "numpy numpy.linalg numpy.typing pandas sympy sympy.ntheory scipy scipy.stats scipy.special scipy.optimize "
+        "matplotlib matplotlib.pyplot seaborn torch torch.nn torch.nn.functional tensorflow keras jax sklearn networkx "
+        "nltk requests bs4 tqdm pytest hypothesis typing_extensions pydantic attr attrs sortedcontainers "
+        "more_itertools numba gmpy2 mpmath regex yaml PIL cv2 rich click loguru dateutil psutil termcolor colorama"
     ),
     _LACKING,
 )
@@ -193,7 +193,7 @@ def _load_encodings() -> None:
 
 def import_module(
     name: str, globals: object = None, locals: object = None, fromlist: tuple[str, ...] = (), level: int = 0
-) -> ModuleType:
+) -> Any:
     """What an import statement calls. The policy has seen the statement and knows the module."""
     if name == _INTERNAL and name in sys.modules:
         return sys.modules[name]

@@ -15,7 +15,7 @@ from typing import Any
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from sandbox import standins
-from sandbox.guards import PROGRAM, PolicyError
+from sandbox.guards import PROGRAM
 from sandbox.modules import ABSENT, MODULES, REFUSED_MODULES, THIRD_PARTY, missing
 from sandbox.names import (
     NAME_LISTS,
@@ -29,6 +29,7 @@ from sandbox.names import (
 )
 from sandbox.order import may_show_order
 from sandbox.plain import plain_call, plain_program
+from sandbox.refused import PolicyError
 
 _VISITOR_DEPTH = 4  # Python frames that one level of nesting takes while the tree is visited
 _OPERATORS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
