@@ -6,6 +6,7 @@ The text is given; tokens and log-probabilities are the policy's own, so the lea
 from collections.abc import Callable, Sequence
 
 import torch
+from transformers import DynamicCache
 
 from azr.model import Policy
 from azr.rollout.ending import finish, hits_stop
@@ -30,7 +31,8 @@ class ScriptedEngine:
         outputs = []
         for i, request in enumerate(requests):
             prompt = self._policy.tokenizer.decode(request.prompt_ids)
-            outputs.append([self._complete(request, self._respond(prompt, index)) for index in range(request.n)])
+            held = self._held(request)
+            outputs.append([self._complete(request, held, self._respond(prompt, index)) for index in range(request.n)])
             if on_done is not None:
                 on_done(i, outputs[-1])
         return outputs
@@ -41,7 +43,16 @@ class ScriptedEngine:
     def close(self) -> None:
         """See Engine. There is nothing to free."""
 
-    def _complete(self, request: Request, text: str) -> Completion:
+    @torch.no_grad()
+    def _held(self, request: Request) -> DynamicCache:
+        """Keys and values of the prompt but for its last token: every sample's log-probabilities begin behind them."""
+        held = DynamicCache()
+        if head := request.prompt_ids[:-1]:
+            ids = torch.tensor([head], device=self._policy.device)
+            self._policy.base.base_model(input_ids=ids, past_key_values=held, use_cache=True)
+        return held
+
+    def _complete(self, request: Request, held: DynamicCache, text: str) -> Completion:
         tokenizer = self._policy.tokenizer
         written = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
         token_ids: list[int] = []
@@ -50,11 +61,15 @@ class ScriptedEngine:
             if hits_stop(tokenizer, token_ids, request.stop):
                 break
         truncated = token_ids[-1] != tokenizer.eos_token_id and not hits_stop(tokenizer, token_ids, request.stop)
-        return finish(tokenizer, token_ids, self._logprobs(request, token_ids), request.stop, truncated)
+        return finish(tokenizer, token_ids, self._logprobs(request, held, token_ids), request.stop, truncated)
 
     @torch.no_grad()
-    def _logprobs(self, request: Request, token_ids: list[int]) -> list[float]:
-        ids = torch.tensor([[*request.prompt_ids, *token_ids]], device=self._policy.device)
-        logits = self._policy.model(input_ids=ids, use_cache=False).logits[0, len(request.prompt_ids) - 1 : -1].float()
+    def _logprobs(self, request: Request, held: DynamicCache, token_ids: list[int]) -> list[float]:
+        """`held` has the prompt but for its last token, and is given back so."""
+        length = len(request.prompt_ids) - 1
+        before = held if length else DynamicCache()  # cropping to nothing crops nothing
+        ids = torch.tensor([[request.prompt_ids[-1], *token_ids]], device=self._policy.device)
+        logits = self._policy.model(input_ids=ids[:, :-1], past_key_values=before, use_cache=True).logits[0].float()
+        held.crop(length)
         logprobs = (logits / (request.temperature or 1.0)).log_softmax(dim=-1)
-        return logprobs.gather(-1, ids[0, len(request.prompt_ids) :, None])[:, 0].tolist()
+        return logprobs.gather(-1, ids[0, 1:, None])[:, 0].tolist()

@@ -43,3 +43,17 @@ def test_logprobs_are_the_models() -> None:
     logits = policy.model(torch.tensor([request.prompt_ids + completion.token_ids])).logits[0]
     for i, (token, logprob) in enumerate(zip(completion.token_ids, completion.logprobs, strict=True)):
         assert logprob == pytest.approx((logits[2 + i] / 0.5).log_softmax(-1)[token].item(), abs=1e-5)
+
+
+@torch.no_grad()
+def test_every_samples_logprobs_are_those_of_a_pass_of_its_own() -> None:
+    policy = tiny_policy()
+    prompts = [range(5, 45), range(5, 7), [9]]
+    requests = [Request(tuple(prompt), n=3, temperature=0.8) for prompt in prompts]
+    outputs = ScriptedEngine(policy, lambda prompt, sample: "ab" * (3 - sample)).generate(requests)
+    for request, completions in zip(requests, outputs, strict=True):
+        for completion in completions:
+            ids = torch.tensor([[*request.prompt_ids, *completion.token_ids]])
+            logits = policy.model(input_ids=ids).logits[0, len(request.prompt_ids) - 1 : -1]
+            expected = (logits / 0.8).log_softmax(-1).gather(-1, torch.tensor(completion.token_ids)[:, None])[:, 0]
+            torch.testing.assert_close(torch.tensor(completion.logprobs), expected, atol=1e-5, rtol=0)
