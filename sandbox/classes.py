@@ -29,7 +29,9 @@ def checked_members(namespace: dict[str, Any]) -> dict[str, Any]:
         if key in NAME_LISTS:
             members[key] = _checked_names(key, value)
         elif key == "__annotations__":
-            members[key] = checked_annotations(value)
+            checked_annotations(
+                value
+            )  # the dict stays the program's, as in CPython: who reads names there checks again
         elif key in ("__module__", "__qualname__") and type(value) is not str:
             raise PolicyError(f"{key} must be a string")
     return members
@@ -49,7 +51,7 @@ def _checked_names(key: str, value: Any) -> tuple[str, ...]:
 
 def checked_annotations(annotations: Any) -> dict[str, Any]:
     """A copy of a class's annotations whose names are fit to stand in source. Raises PolicyError."""
-    copied = dict(annotations) if type(annotations) is dict else {None: None}
+    copied: dict[Any, Any] = dict(annotations) if type(annotations) is dict else {None: None}
     if not all(type(name) is str and name.isidentifier() and is_field(name) for name in copied):
         raise PolicyError("annotations must be of ordinary names")
     return copied
@@ -103,7 +105,7 @@ class _Maker:
         if self.original_bases is not None:
             namespace["__orig_bases__"] = self.original_bases
         checked = checked_members(namespace)
-        for key in checked.keys() & {*NAME_LISTS, "__annotations__"}:
+        for key in checked.keys() & NAME_LISTS:
             dict.__setitem__(namespace, key, checked[key])  # an enum's namespace has to stay the object that it is
         return self.metaclass(name, bases, namespace, **options)
 
@@ -112,7 +114,7 @@ def build_class(function: Any, name: str, /, *bases: Any, metaclass: Any = None,
     """What a class statement calls, in place of builtins.__build_class__."""
     resolved = _checked_bases(types.resolve_bases(bases))
     maker = _Maker(_metaclass(metaclass, resolved), None if resolved is bases else bases)
-    return builtins.__build_class__(function, name, *resolved, metaclass=maker, **options)  # type: ignore[arg-type]
+    return builtins.__build_class__(function, name, *resolved, metaclass=maker, **options)
 
 
 def _from_namespace(metaclass: type, name: Any, bases: Any, namespace: Any, options: dict[str, Any]) -> Any:

@@ -213,14 +213,17 @@ class Sandbox:
         for result in self.map(Job(program, calls, outputs) for program in programs):
             yield result.status is JobStatus.OK and all(call.equal is True for call in result.calls)
 
-    def arguments(self, texts: Sequence[str], repeats: int = 1) -> list[Arguments | str]:
+    def arguments(
+        self, texts: Sequence[str], repeats: int = 1, timeout_s: float | None = None
+    ) -> list[Arguments | str]:
         """The arguments that each text gives: read where it is a literal or arithmetic, else evaluated by itself.
 
         What has to be evaluated is, in a child that holds no program; a text that gives no plain data there (in each of
         `repeats` runs the same) is answered with the reason why not.
         """
         read: list[Arguments | None] = [_arguments(text) for text in texts]
-        others = iter(self.each(_GATHER, [t for t, given in zip(texts, read, strict=True) if given is None], repeats))
+        calculated = [text for text, given in zip(texts, read, strict=True) if given is None]
+        others = iter(self.each(_GATHER, calculated, repeats, timeout_s))
         return [given if given is not None else _gathered(next(others)) for given in read]
 
     def deterministic(self, program: str, calls: Sequence[str | Arguments], runs: int = 2) -> bool:
@@ -228,13 +231,15 @@ class Sandbox:
         result = self.evaluate(program, calls, repeats=runs)
         return result.status is JobStatus.OK and all(call.status is CallStatus.OK for call in result.calls)
 
-    def each(self, program: str, calls: Sequence[str | Arguments], repeats: int = 1) -> list[CallResult | None]:
+    def each(
+        self, program: str, calls: Sequence[str | Arguments], repeats: int = 1, timeout_s: float | None = None
+    ) -> list[CallResult | None]:
         """Every call's result, None where it has none: the program is refused, or the call stops a job that begins
         with it. A call that stops a job behind others is asked once more, in front: the others took of its limits.
         """
         done: list[CallResult | None] = []
         while len(done) < len(calls):
-            job = self._as_many_as_fit(program, calls[len(done) :], repeats)
+            job = self._as_many_as_fit(program, calls[len(done) :], repeats, timeout_s)
             result = self.run(job)
             done += result.calls
             if len(result.calls) == len(job.calls):
@@ -245,7 +250,9 @@ class Sandbox:
                 done.append(None)
         return done
 
-    def _as_many_as_fit(self, program: str, calls: Sequence[str | Arguments], repeats: int) -> Job:
+    def _as_many_as_fit(
+        self, program: str, calls: Sequence[str | Arguments], repeats: int, timeout_s: float | None
+    ) -> Job:
         """A job of the first calls that the limit on source has room for; at least one."""
         room = self.config.source_bytes - _size(program)
         count = 0
@@ -254,7 +261,7 @@ class Sandbox:
             if room < 0 and count:
                 break
             count += 1
-        return Job(program, tuple(calls[:count]), repeats=repeats)
+        return Job(program, tuple(calls[:count]), repeats=repeats, timeout_s=timeout_s)
 
 
 _GATHER = "def f(*positional, **keywords):\n    return positional, keywords"

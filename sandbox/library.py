@@ -12,7 +12,6 @@ import copy
 import dataclasses
 import enum
 import operator
-import struct
 import sys
 import types
 import typing
@@ -30,6 +29,7 @@ from sandbox.classes import (
     match_names,
 )
 from sandbox.names import GUARDED_NAMES, is_field
+from sandbox.raw_memory import Array, Struct
 from sandbox.refused import PolicyError
 
 _real_namedtuple = collections.namedtuple
@@ -48,7 +48,7 @@ def namedtuple(typename: str, field_names: str | Iterable[str], **options: Any) 
     # typing.NamedTuple reads the frames above for the module's name; programs have no use for one.
     options["module"] = MODULE
     made: Any = _real_namedtuple(typename, names, **options)
-    made.__match_args__ = match_names(made._fields)
+    type.__setattr__(made, "__match_args__", match_names(made._fields))
     return made
 
 
@@ -111,7 +111,7 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
     type.__setattr__(cls, "__module__", MODULE)
     sys.modules[MODULE] = _annotated_in(sys._getframe())
     try:
-        made = _real_dataclass(**options)(cls)
+        made: Any = _real_dataclass(**options)(cls)
     finally:
         del sys.modules[MODULE]
     names = guards.class_variables(made).get("__match_args__")
@@ -148,35 +148,6 @@ def deepcopy(x: Any, memo: Any = None) -> Any:
     return _real_deepcopy(x, memo)
 
 
-class Struct:
-    """struct.Struct. The real one can be given another format while it packs, and then writes where it must not."""
-
-    __slots__ = ("format", "size")
-    format: str
-    size: int
-
-    def __init__(self, format: Any) -> None:
-        text = bytes(format).decode() if isinstance(format, (bytes, bytearray)) else str.__str__(format)
-        object.__setattr__(self, "size", struct.calcsize(text))
-        object.__setattr__(self, "format", text)
-
-    def pack(self, *values: Any) -> bytes:
-        """struct.pack with this format."""
-        return struct.pack(self.format, *values)
-
-    def unpack(self, buffer: Any) -> tuple[Any, ...]:
-        """struct.unpack with this format."""
-        return struct.unpack(self.format, buffer)
-
-    def unpack_from(self, buffer: Any, offset: int = 0) -> tuple[Any, ...]:
-        """struct.unpack_from with this format."""
-        return struct.unpack_from(self.format, buffer, offset)
-
-    def iter_unpack(self, buffer: Any) -> Any:
-        """struct.iter_unpack with this format."""
-        return struct.iter_unpack(self.format, buffer)
-
-
 class _Stream:
     """Where sys.stdout and sys.stderr would be: swallows everything."""
 
@@ -196,45 +167,30 @@ def set_recursion_limit(limit: int) -> None:
     sys.setrecursionlimit(min(exact, most_frames))
 
 
-class _Table(collections.abc.Mapping):  # type: ignore[type-arg]
-    """A mapping that nobody can write to, whatever it is asked; a view of a dict hands the dict to an == or an |."""
-
-    __slots__ = ("_lookup", "_names")
-
-    def __init__(self, content: dict[Any, Any]) -> None:
-        self._lookup = content.__getitem__
-        self._names = tuple(content)
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._lookup(key)
-
-    def __iter__(self) -> Any:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+_tables: list[tuple[type, str, Any]] = []  # class, attribute, and a copy of what it had before any program
 
 
-def freeze(module: types.ModuleType) -> None:
-    """Make the tables of a module's classes constant: what one call writes there the next would find."""
+def watch(module: types.ModuleType) -> None:
+    """Remember the tables of a module's classes, which a program may write to, for `restore`."""
     for cls in list(vars(module).values()):
         if isinstance(cls, type) and cls.__module__ == module.__name__:
-            for name, value in list(vars(cls).items()):
-                if not name.startswith("_") and type(value) in _FROZEN:
-                    setattr(cls, name, _FROZEN[type(value)](value))
-
-
-_FROZEN: dict[type, Callable[[Any], Any]] = {dict: _Table, list: tuple, set: frozenset}
+            for name, value in vars(cls).items():
+                if not name.startswith("_") and type(value) in (dict, list, set):
+                    _tables.append((cls, name, copy.copy(value)))
 
 
 def restore() -> None:
-    """Forget what the library remembers of a program's objects, before the program is loaded anew."""
+    """Make the library what it was before any program, before a program is loaded anew."""
     for forget in typing._cleanups:  # type: ignore[attr-defined]
         forget()
+    for cls, name, value in _tables:
+        setattr(cls, name, value.copy())
+    dataclasses._EMPTY_METADATA = types.MappingProxyType({})  # type: ignore[attr-defined]
 
 
 REPLACEMENTS: dict[str, dict[str, Any]] = {
     "abc": {"ABCMeta": make_abstract_class},
+    "array": {"array": Array, "ArrayType": Array},
     "collections": {"namedtuple": namedtuple},
     "copy": {"deepcopy": deepcopy},
     "dataclasses": {"dataclass": dataclass},
@@ -314,7 +270,6 @@ def harden() -> None:
     collections.namedtuple = namedtuple
     copy._reconstruct = _reconstruct  # type: ignore[attr-defined]
     enum.EnumType._create_ = checked_enum(enum.EnumType._create_)  # type: ignore[attr-defined]
-    dataclasses._EMPTY_METADATA = types.MappingProxyType(_Table({}))  # type: ignore[attr-defined]
     typing.get_type_hints = _plain_hints  # type: ignore[assignment]
     dataclasses.Field.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment]
     typing.ForwardRef.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment, method-assign]

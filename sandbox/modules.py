@@ -178,7 +178,7 @@ def load(*, whole: bool) -> None:
         sys.meta_path.append(missing)
     library.harden()
     for name in names:
-        library.freeze(sys.modules[name])
+        library.watch(sys.modules[name])
     MODULES.update((name, _copy(name, _EXPORTS[name])) for name in names)
     MODULES["collections"].abc = MODULES["collections.abc"]  # type: ignore[attr-defined]
     MODULES["typing"].TYPE_CHECKING = False  # type: ignore[attr-defined]

@@ -232,7 +232,7 @@ class Policy(RestrictingNodeTransformer):
         asks = any(_catches_imports(handler.type) for handler in node.handlers)
         self.node_contents_visit(node)
         if asks:
-            node.body = [absent for statement in node.body for absent in _without_third_party(statement)]
+            node.body = _without_third_party(node.body)
         return node
 
     def visit_Import(self, node: ast.Import) -> ast.AST:
@@ -319,22 +319,38 @@ def _catches_imports(caught: ast.expr | None) -> bool:
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
-def _without_third_party(statement: ast.stmt) -> list[ast.stmt]:
-    """The statement, or, where it imports what is not part of Python, what fails as that import does."""
+def _without_third_party(statements: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements, where those that import what is not part of Python fail as such an import does.
+
+    Also in the blocks of a statement, but not in functions, which are called when nobody asks any more.
+    """
+    replaced: list[ast.stmt] = []
+    for statement in statements:
+        lacking = _lacking(statement)
+        replaced += [_absent(statement, name, module) for name, module in lacking] if lacking else [statement]
+        if isinstance(statement, _BLOCKS):
+            for field in ("body", "orelse", "finalbody"):
+                if block := getattr(statement, field, None):
+                    setattr(statement, field, _without_third_party(block))
+    return replaced
+
+
+_BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try)
+
+
+def _lacking(statement: ast.stmt) -> list[tuple[str, str]]:
+    """The names that an import binds and the modules that they come from, where some are not part of Python."""
     if isinstance(statement, ast.ImportFrom) and statement.module in THIRD_PARTY and not statement.level:
-        lacking = [(alias.asname or alias.name, statement.module) for alias in statement.names]
-    elif isinstance(statement, ast.Import) and any(alias.name in THIRD_PARTY for alias in statement.names):
-        lacking = [(alias.asname or alias.name.partition(".")[0], alias.name) for alias in statement.names]
-    else:
-        return [statement]
-    calls = [
-        ast.Assign(
-            [ast.Name(name, ast.Store())], ast.Call(ast.Name("_absent_", ast.Load()), [ast.Constant(module)], [])
-        )
-        for name, module in lacking
-        if name != "*"
-    ]
-    return [ast.fix_missing_locations(ast.copy_location(call, statement)) for call in calls]
+        return [(alias.asname or alias.name, statement.module) for alias in statement.names if alias.name != "*"]
+    if isinstance(statement, ast.Import) and any(alias.name in THIRD_PARTY for alias in statement.names):
+        return [(alias.asname or alias.name.partition(".")[0], alias.name) for alias in statement.names]
+    return []
+
+
+def _absent(statement: ast.stmt, name: str, module: str) -> ast.stmt:
+    call = ast.Call(ast.Name("_absent_", ast.Load()), [ast.Constant(module)], [])
+    assignment = ast.Assign([ast.Name(name, ast.Store())], call)
+    return ast.fix_missing_locations(ast.copy_location(assignment, statement))
 
 
 def _require(module: str) -> None:

@@ -112,14 +112,17 @@ def too_long(program: str, inputs: tuple[str, ...]) -> Rejection | None:
 def job_rejection(result: JobResult) -> Rejection:
     """Why the sandbox did not get as far as calling f, or was stopped."""
     error = result.error or ""
-    if error.startswith(_SYNTAX_ERRORS):
-        return Rejection("syntax", error)
-    return Rejection(_JOB_REASONS[result.status], error)
+    return Rejection(_named_reason(error) or _JOB_REASONS[result.status], error)
 
 
 def call_rejection(call: CallResult) -> Rejection:
     """Why this call gave no output."""
     error = call.error or ""
+    return Rejection(_named_reason(error) or _CALL_REASONS[call.status], error)
+
+
+def _named_reason(error: str) -> str | None:
+    """The reason that the exception itself names, wherever it was raised."""
     if error.startswith(_SYNTAX_ERRORS):
-        return Rejection("syntax", error)
-    return Rejection(_CALL_REASONS[call.status], error)
+        return "syntax"
+    return "policy" if error.startswith("PolicyError") else None

@@ -94,11 +94,11 @@ def test_an_answer_that_is_data_has_no_code_to_escape_with(open_sandbox: Sandbox
     assert abduction.verify(open_sandbox, task, [answer, "7"]) == [WRONG, Verdict.RIGHT]
 
 
-def test_an_output_that_is_evaluated_cannot_forge_more_than_itself(open_sandbox: Sandbox) -> None:
+def test_an_output_that_is_code_is_never_run(open_sandbox: Sandbox) -> None:
     escape = ESCAPE + "report('[\"ok\", 0, true]')"
     answer = f"exec({escape!r}, {{}})"
     judged = OutputOf("7").judge(Tools(open_sandbox, None), [f"[ANSWER]{answer}[/ANSWER]"])  # type: ignore[arg-type]
-    assert [judgement.verdict for judgement in judged] == [WRONG]
+    assert [judgement.verdict for judgement in judged] == [Verdict.UNPARSED]
 
 
 # Reads all memory of its own for a text that it is told with each character moved on by one, so that looking for it

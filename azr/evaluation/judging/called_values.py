@@ -73,7 +73,7 @@ def _handed_over(tools: Tools, answers: Sequence[str]) -> list[Arguments | str |
     One with functions of their own parameters is all that goes to the program as text.
     """
     calculated = [answer for answer in answers if not _are_arguments(answer) and not _LAMBDA.search(answer)]
-    values = dict(zip(calculated, tools.sandbox.arguments(calculated), strict=True)) if calculated else {}
+    values = dict(zip(calculated, tools.sandbox.arguments(calculated, timeout_s=TIMEOUT_S), strict=True))
     given: list[Arguments | str | _Unusable] = []
     for answer in answers:
         value = values.get(answer)

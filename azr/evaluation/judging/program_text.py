@@ -15,7 +15,7 @@ from sandbox.syntax import parse
 
 ATTEMPTS = 60  # cuts tried before a reading is given up
 STARTS = 40  # lines tried as a program's first
-_ALLOWANCE = 500_000  # characters that are parsed for one text, all readings together
+_ALLOWANCE = 150_000  # characters that are parsed for one text, all readings together
 _LINE_END = re.compile(r"\r\n?|\n")
 
 # First lines of code, such as prose seldom has. A decorator must stand on what it decorates.
@@ -289,7 +289,8 @@ class _Effort:
             self.left -= len(prefix) * (wrong or end) // end
             if wrong is None:
                 return _Part(prefix + "\n", end)
-            end = wrong - 1 if attempt < ATTEMPTS // 2 else _statement_before(lines, wrong - 1)
+            by_lines = attempt < ATTEMPTS // 2 and self.left > _ALLOWANCE // 2
+            end = wrong - 1 if by_lines else _statement_before(lines, wrong - 1)
         return None
 
 
