@@ -127,6 +127,7 @@ class _Run:
 
     def run(self) -> bytes:
         library.most_frames = max(guards.MAX_RECURSION, self.job.recursion_limit)
+        modules.imported.clear()  # the zygote has warmed up with a program that imports
         if self.is_script:
             modules.MODULES["sys"] = script.system(self.system, "")  # what the policy looks the names of imports up in
         code = self._compile_program(self.job.program)
@@ -233,10 +234,11 @@ class _Run:
     def _prepare(self) -> None:
         """Make this process what a program that is loaded next expects."""
         if self.loads:  # the first one finds the zygote's
-            decimal.setcontext(_no_decimal_use.copy())
             if self.job.repeats > 1:
                 self.filling += map(bytes, _FILLING)
-            library.restore()
+            if modules.imported:  # who imports nothing reaches nothing of the library
+                decimal.setcontext(_no_decimal_use.copy())
+                library.restore()
         self.loads += 1
         sys.setrecursionlimit(self.job.recursion_limit + _frames())
 

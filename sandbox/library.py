@@ -12,6 +12,7 @@ import copy
 import dataclasses
 import enum
 import operator
+import struct
 import sys
 import types
 import typing
@@ -29,7 +30,6 @@ from sandbox.classes import (
     match_names,
 )
 from sandbox.names import GUARDED_NAMES, is_field
-from sandbox.raw_memory import Array, Struct
 from sandbox.refused import PolicyError
 
 _real_namedtuple = collections.namedtuple
@@ -148,6 +148,35 @@ def deepcopy(x: Any, memo: Any = None) -> Any:
     return _real_deepcopy(x, memo)
 
 
+class Struct:
+    """struct.Struct. The real one can be given another format while it packs, and then writes where it must not."""
+
+    __slots__ = ("format", "size")
+    format: str
+    size: int
+
+    def __init__(self, format: Any) -> None:
+        text = bytes(format).decode() if isinstance(format, (bytes, bytearray)) else str.__str__(format)
+        object.__setattr__(self, "size", struct.calcsize(text))
+        object.__setattr__(self, "format", text)
+
+    def pack(self, *values: Any) -> bytes:
+        """struct.pack with this format."""
+        return struct.pack(self.format, *values)
+
+    def unpack(self, buffer: Any) -> tuple[Any, ...]:
+        """struct.unpack with this format."""
+        return struct.unpack(self.format, buffer)
+
+    def unpack_from(self, buffer: Any, offset: int = 0) -> tuple[Any, ...]:
+        """struct.unpack_from with this format."""
+        return struct.unpack_from(self.format, buffer, offset)
+
+    def iter_unpack(self, buffer: Any) -> Any:
+        """struct.iter_unpack with this format."""
+        return struct.iter_unpack(self.format, buffer)
+
+
 class _Stream:
     """Where sys.stdout and sys.stderr would be: swallows everything."""
 
@@ -190,7 +219,6 @@ def restore() -> None:
 
 REPLACEMENTS: dict[str, dict[str, Any]] = {
     "abc": {"ABCMeta": make_abstract_class},
-    "array": {"array": Array, "ArrayType": Array},
     "collections": {"namedtuple": namedtuple},
     "copy": {"deepcopy": deepcopy},
     "dataclasses": {"dataclass": dataclass},

@@ -143,6 +143,8 @@ _INTERNAL = "_strptime"  # imported by datetime.strptime, in C, in the program's
 MODULES: dict[str, ModuleType] = {}
 # Modules that programs may import, but not in this process.
 ABSENT: set[str] = set()
+# What programs have imported in this process.
+imported: set[str] = set()
 
 
 class _Missing:
@@ -172,6 +174,7 @@ def load(*, whole: bool) -> None:
         importlib.import_module(name)
     if whole:
         importlib.import_module(_INTERNAL)
+        library.REPLACEMENTS["array"] = {"array": importlib.import_module("sandbox.arrays").Array}
         _load_encodings()
     else:
         ABSENT.update(_RARE)
@@ -195,6 +198,7 @@ def import_module(
     name: str, globals: object = None, locals: object = None, fromlist: tuple[str, ...] = (), level: int = 0
 ) -> Any:
     """What an import statement calls. The policy has seen the statement and knows the module."""
+    imported.add(name)
     if name == _INTERNAL and name in sys.modules:
         return sys.modules[name]
     module: Any = MODULES.get(name)

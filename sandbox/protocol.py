@@ -2,7 +2,7 @@
 
 import marshal
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 FRAME = struct.Struct("!i")  # length of a message, as multiprocess.connection writes it
 ORDER = struct.Struct("!IdI")  # serial number, seconds of wall clock and of processor time; the packed job follows
@@ -16,8 +16,7 @@ JOB_LINE, TOO_LARGE = "job", "too_large"  # what may stand where a call's status
 LINES_EXTRA = 1 << 16  # bytes of the channel beyond: statuses and errors
 
 
-@dataclass(frozen=True, slots=True)
-class PackedJob:
+class PackedJob(NamedTuple):
     """What a child is told of a job. A call is source text (str), encoded arguments (bytes, as UTF-8), or what the
     program reads as a script (a tuple of one text).
 
@@ -33,10 +32,9 @@ class PackedJob:
 
     def packed(self) -> bytes:
         """As bytes for the zygote, which runs the same interpreter. Nothing that comes back is read this way."""
-        fields = (self.program, self.calls, self.repeats, self.reload, self.function, self.recursion_limit)
-        return marshal.dumps(fields)
+        return marshal.dumps(tuple(self))
 
     @classmethod
     def unpack(cls, body: bytes) -> "PackedJob":
         """Strings stay strings, and reading them touches little memory."""
-        return cls(*marshal.loads(body))
+        return cls._make(marshal.loads(body))

@@ -190,14 +190,14 @@ class _Zygote:
             isolation.limit_lineage(self.base + self.memory_bytes)
         socket, order, results = self.socket, self.order, self.channel.memory
         fork, clock, wait = os.fork, time.monotonic, os.waitpid
-        _forget(results)
+        _forget(results, _SHARED)
         while length := _read(socket, order):
             serial, timeout_s, cpu_s = ORDER.unpack_from(order)
             started = clock()
             pid = fork()
             if pid == 0:
                 self._be_child(order[ORDER.size : length], cpu_s)
-            _forget(order)
+            _forget(order, _PRIVATE)
             timed_out = not _ended(pid, timeout_s)
             if timed_out:
                 os.kill(pid, signal.SIGKILL)
@@ -205,7 +205,7 @@ class _Zygote:
             if self.strays:
                 _end_strays()
             _write(socket, REPORT.pack(serial, timed_out, status, clock() - started), self.channel.written())
-            _forget(results)
+            _forget(results, _SHARED)
 
     def _be_child(self, body: bytes, cpu_s: int) -> None:
         try:
@@ -298,18 +298,16 @@ def _private_memory(size: int) -> mmap.mmap:
     return mmap.mmap(-1, size, **flags)
 
 
-def _forget(memory: mmap.mmap) -> None:
-    """Fill memory with zeros: on Linux by giving its pages back, which costs by the pages that were touched.
+# How memory is filled with zeros on Linux: by giving its pages back, which costs by the pages that were touched.
+_PRIVATE, _SHARED = getattr(mmap, "MADV_DONTNEED", None), getattr(mmap, "MADV_REMOVE", None)
 
-    Private pages go by MADV_DONTNEED, shared ones by MADV_REMOVE, which the kernel refuses for private ones.
-    """
-    if not hasattr(mmap, "MADV_REMOVE"):
+
+def _forget(memory: mmap.mmap, advice: int | None) -> None:
+    """Fill memory with zeros."""
+    if advice is None or sys.platform != "linux":
         memory[:] = bytes(len(memory))
-        return
-    try:
-        memory.madvise(mmap.MADV_REMOVE)
-    except OSError:
-        memory.madvise(mmap.MADV_DONTNEED)
+    else:
+        memory.madvise(advice)
 
 
 def _read(socket: int, memory: mmap.mmap) -> int:

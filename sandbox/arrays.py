@@ -1,48 +1,17 @@
-"""array.array and struct.Struct without the places where CPython 3.11 writes to memory that it no longer has.
+"""array.array without the places where CPython 3.11 writes to memory that it no longer has.
 
 An array finds the place of an item, then asks the new value for its number, then writes: a value whose `__float__`
-empties the array makes it write to freed memory. A Struct can be given another format while it packs. Here every value
-becomes a number before any memory is looked at, and a format never changes.
+empties the array makes it write to freed memory. Here every value becomes a number before any memory is looked at.
 """
 
 import array
 import math
 import operator
-import struct
 import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 _FLOATS = frozenset("fd")
-
-
-class Struct:
-    """struct.Struct with one format."""
-
-    __slots__ = ("format", "size")
-    format: str
-    size: int
-
-    def __init__(self, format: Any) -> None:
-        text = bytes(format).decode() if isinstance(format, (bytes, bytearray)) else str.__str__(format)
-        object.__setattr__(self, "size", struct.calcsize(text))
-        object.__setattr__(self, "format", text)
-
-    def pack(self, *values: Any) -> bytes:
-        """struct.pack with this format."""
-        return struct.pack(self.format, *values)
-
-    def unpack(self, buffer: Any) -> tuple[Any, ...]:
-        """struct.unpack with this format."""
-        return struct.unpack(self.format, buffer)
-
-    def unpack_from(self, buffer: Any, offset: int = 0) -> tuple[Any, ...]:
-        """struct.unpack_from with this format."""
-        return struct.unpack_from(self.format, buffer, offset)
-
-    def iter_unpack(self, buffer: Any) -> Any:
-        """struct.iter_unpack with this format."""
-        return struct.iter_unpack(self.format, buffer)
 
 
 def _number(typecode: str, value: Any) -> Any:
