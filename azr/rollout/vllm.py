@@ -45,7 +45,9 @@ class VllmEngine:
             vllm = _import_vllm(policy.device, config)
             self._sampling_params = vllm.SamplingParams
             self._device = policy.device
-            self._weights: _HandOver = _Adapter(policy.model) if isinstance(policy.model, PeftModel) else _WholeWeights()
+            self._weights: _HandOver = (
+                _Adapter(policy.model) if isinstance(policy.model, PeftModel) else _WholeWeights()
+            )
             self.llm = _open(vllm, policy, config, max_tokens, self._weights)
         self.update_weights(policy.model)
 
@@ -58,7 +60,9 @@ class VllmEngine:
             try:
                 for i, request in enumerate(requests):
                     prompt = {"prompt_token_ids": list(request.prompt_ids)}
-                    names.append(engine.add_request(str(i), prompt, self._params(request), **self._weights.per_request()))
+                    names.append(
+                        engine.add_request(str(i), prompt, self._params(request), **self._weights.per_request())
+                    )
                 while engine.has_unfinished_requests():
                     for output in engine.step():
                         i = int(output.request_id)
@@ -77,8 +81,8 @@ class VllmEngine:
         self._weights.hand_over(self.llm, model)
         if not self.llm.reset_prefix_cache():
             raise RuntimeError(
-                "vLLM did not forget its cached prefixes after an update, so samples would mix old weights with new ones;"
-                " a request must still be running"
+                "vLLM did not forget its cached prefixes after an update, so samples would mix old weights with new "
+                "ones; a request must still be running"
             )
 
     def close(self) -> None:
@@ -142,6 +146,7 @@ class _WholeWeights:
 
     def hand_over(self, llm: Any, model: torch.nn.Module) -> None:
         llm.collective_rpc("reload_weights", kwargs={"weights_iterator": merged_weights(model)})
+
 
 class _Adapter:
     """The LoRA adapter alone, as files in shared memory, which is how vLLM takes one. The base vLLM reads by itself."""
