@@ -81,7 +81,7 @@ def print_comparisons(names: tuple[str, str], comparisons: Sequence[Comparison],
     console.print(f"A {names[0]}\nB {names[1]}", soft_wrap=True, markup=False)
     table = Table(box=None, pad_edge=False)
     for head in ("benchmark", "", "problems", "A", "B", "B - A", "95 % interval", "only A", "only B"):
-        table.add_column(head, justify="right" if head and head != "benchmark" else "left")
+        table.add_column(head, justify="right" if head and head != "benchmark" else "left", no_wrap=head == "benchmark")
     for found in comparisons:
         table.add_row(
             found.benchmark,

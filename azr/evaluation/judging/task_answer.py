@@ -10,7 +10,7 @@ from azr.flaws import repeats_question
 from sandbox import Job, JobResult, Sandbox
 from tasks.kinds import KINDS
 from tasks.prompts import Style, load_style
-from tasks.triplet import Triplet
+from tasks.triplet import TaskType, Triplet
 
 TIMEOUT_S = 3.0  # the programs asked about take microseconds
 
@@ -26,11 +26,13 @@ class TaskAnswer:
     task: Triplet
 
     def judge(self, tools: Tools, completions: Sequence[str]) -> list[Judgement]:
-        """One judgement a completion, with whether it repeats the question."""
+        """One judgement a completion; a value or an input is also compared with what the question shows."""
         kind, sandbox = KINDS[self.task.type], _Impatient(tools.sandbox)
         answers = [kind.parse_answer(_style_of(completion), completion) for completion in completions]
         verdicts = kind.verify(sandbox, self.task, answers)
-        repeats = repeats_question(sandbox, self.task, answers)
+        repeats: list[bool] | list[None] = [None] * len(answers)
+        if self.task.type is not TaskType.INDUCTION:  # a program is nothing that the question shows
+            repeats = repeats_question(sandbox, self.task, answers)
         return [
             Judgement(verdict, answer, repeats=repeating)
             for verdict, answer, repeating in zip(verdicts, answers, repeats, strict=True)

@@ -298,6 +298,8 @@ def test_an_answer_that_repeats_the_question_is_marked(tools: Tools) -> None:
     assert [judgement.repeats for judgement in judged] == [True, False, False]
     back = TaskAnswer(Triplet(TaskType.ABDUCTION, "def f(s):\n    return s[::-1]", ("'hello'",), ("'olleh'",)))
     assert [judgement.repeats for judgement in back.judge(tools, ["f('olleh')", "f('hello')"])] == [True, False]
+    (induction,) = questions(own_programs()[0], TaskType.INDUCTION)
+    assert TaskAnswer(induction.task).judge(tools, ["def f(x):\n    return x"])[0].repeats is None
 
 
 def test_a_program_that_loops_is_wrong_and_the_others_are_judged(tools: Tools) -> None:
