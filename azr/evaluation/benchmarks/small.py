@@ -57,12 +57,12 @@ def _benchmark(name: str, task_type: TaskType, half: Half, size: int) -> DrawnBe
 
 # Questions in the halves (tune, held) of each set. The public programs are asked about two inputs each.
 _SIZES = {
-    (OWN, TaskType.DEDUCTION): (131, 122),
-    (OWN, TaskType.ABDUCTION): (131, 122),
-    (OWN, TaskType.INDUCTION): (131, 122),
-    (PUBLIC, TaskType.DEDUCTION): (336, 404),
-    (PUBLIC, TaskType.ABDUCTION): (336, 404),
-    (PUBLIC, TaskType.INDUCTION): (149, 172),
+    (OWN, TaskType.DEDUCTION): (123, 130),
+    (OWN, TaskType.ABDUCTION): (123, 130),
+    (OWN, TaskType.INDUCTION): (123, 130),
+    (PUBLIC, TaskType.DEDUCTION): (376, 364),
+    (PUBLIC, TaskType.ABDUCTION): (376, 364),
+    (PUBLIC, TaskType.INDUCTION): (161, 160),
 }
 
 SMALL = {
