@@ -107,6 +107,7 @@ class ProposeConfig:
     until: Count | None = None  # the last step that proposes; 0: seeding alone does. None: every step
     reference_draw: ReferenceDraw = ReferenceDraw.UNIFORM
     refuse: tuple[Flaw, ...] = ()  # valid tasks that count as invalid proposals
+    variations: Count = 0  # other inputs tried on a valid program, as further tasks to solve (azr/variations.py)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -123,6 +124,7 @@ class SolverConfig:
     rounds: Positive = 1  # updates a step: the first has the proposals too, the others the buffer's tasks alone
     draw: Draw = Draw.UNIFORM  # `uncertain` draws over all types at once, batch tasks for each
     draw_floor: Fraction = 0.15  # with `uncertain`, at solve rate p a task weighs this + 4 p (1 - p)
+    copy_penalty: NonNegative = 0.0  # off the reward that trains, for a wrong answer that repeats the question
 
 
 @dataclass(frozen=True, config=STRICT)

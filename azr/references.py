@@ -19,7 +19,7 @@ def draw_references(
     """Up to `k` different tasks of a type, in random order."""
     match draw:
         case ReferenceDraw.UNIFORM:
-            return buffer.sample(task_type, k, rng)
+            return buffer.sample_shown(task_type, k, rng)
         case ReferenceDraw.SPREAD:
             return _of_different_kinds(buffer, task_type, k, rng)
 
@@ -27,7 +27,7 @@ def draw_references(
 def _of_different_kinds(buffer: TaskBuffer, task_type: TaskType, k: int, rng: random.Random) -> list[StoredTask]:
     """A task each of `k` kinds; where there are fewer kinds, more of each."""
     kinds: dict[tuple[str, ...], list[int]] = {}
-    for task_id, program in buffer.programs(task_type):
+    for task_id, program in buffer.programs_shown(task_type):
         kinds.setdefault(_kind(program), []).append(task_id)
     chosen: list[int] = []
     while kinds and len(chosen) < k:

@@ -15,6 +15,7 @@ from azr.references import draw_references
 from azr.rollout.engine import Completion, Engine, Request
 from azr.seeds import derive_seed, stream
 from azr.telemetry import Advance
+from azr.variations import variations
 from sandbox import Sandbox
 from tasks.kinds import KINDS
 from tasks.program import fingerprint
@@ -55,7 +56,7 @@ class Proposed:
     """One response of the proposer, judged. `prompt` numbers the prompts of the phase; samples of one share it.
 
     `flaws` are those of the task that it makes, also where it is then refused as flawed or a duplicate; None where it
-    did not become a task for another reason.
+    did not become a task for another reason. `variations` are further tasks of the same program.
     """
 
     type: TaskType
@@ -65,6 +66,7 @@ class Proposed:
     completion: Completion
     outcome: Triplet | Rejection
     flaws: tuple[Flaw, ...] | None = None
+    variations: tuple[Triplet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +215,11 @@ def _fitting_prompt(
 
 def _proposed(table: Table, ask: _Ask, index: int, completion: Completion) -> Proposed:
     outcome = _outcome(table, ask, completion)
-    flaws = find_flaws(table.sandbox, outcome) if isinstance(outcome, Triplet) else None
-    return Proposed(ask.type, index, ask.request.prompt_ids, ask.refs, completion, outcome, flaws)
+    if isinstance(outcome, Rejection):
+        return Proposed(ask.type, index, ask.request.prompt_ids, ask.refs, completion, outcome)
+    flaws = find_flaws(table.sandbox, outcome)
+    varied = variations(table.sandbox, outcome, table.config.propose)
+    return Proposed(ask.type, index, ask.request.prompt_ids, ask.refs, completion, outcome, flaws, varied)
 
 
 def _outcome(table: Table, ask: _Ask, completion: Completion) -> Triplet | Rejection:

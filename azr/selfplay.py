@@ -197,6 +197,7 @@ class SelfPlay:
                     answer.completion.logprobs,
                     temperature,
                     solver_reward(answer.verdict),
+                    self._config.solver.copy_penalty if _is_wrong_copy(answer) else 0.0,
                 )
 
     def _learn(self, rollouts: Sequence[Rollout]) -> dict[str, float]:
@@ -224,12 +225,13 @@ class SelfPlay:
         return update
 
     def _shaped(self, rollout: Rollout) -> float:
-        """The reward, less DAPO's soft penalty where the response comes near its limit and the config has one."""
+        """The reward, less what the config takes off: for repeating the question, and DAPO's for a long response."""
+        reward = rollout.reward - rollout.penalty
         buffer = self._config.learner.overlong_buffer
         if not buffer:
-            return rollout.reward
+            return reward
         section = self._config.propose if rollout.role is Role.PROPOSE else self._config.solver
-        return rollout.reward + overlong_penalty(len(rollout.response_ids), section.max_tokens, buffer)
+        return reward + overlong_penalty(len(rollout.response_ids), section.max_tokens, buffer)
 
     def _store_identity(self) -> None:
         """The one task that is given: the identity function (section 3.3.1)."""
@@ -251,6 +253,10 @@ def _exercises(sources: Sequence[Source], answers: Sequence[list[Answer]]) -> li
         Exercise(source.triplet, given, source.proposal, source.stored)
         for source, given in zip(sources, answers, strict=True)
     ]
+
+
+def _is_wrong_copy(answer: Answer) -> bool:
+    return answer.repeats and answer.verdict is Verdict.WRONG
 
 
 def _verdicts_on(task: Invented, exercises: Sequence[Exercise]) -> list[Verdict]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from azr.buffer import Origin, TaskBuffer, TaskRow
-from azr.config import Flaw, PromptConfig, ProposeConfig, RolloutConfig
+from azr.config import Estimator, Flaw, PromptConfig, ProposeConfig, RolloutConfig, TrainOn
 from azr.errors import UserError
 from azr.learner import Learner
 from azr.model import load_policy
@@ -197,3 +197,30 @@ def test_metrics_survive_a_torn_line_and_rewind(tmp_path):
     assert [line["step"] for line in read_metrics(run.metrics)] == [0, 1, 2]
     assert run.log.read_text().endswith("a line\n")
     assert list(run.tensorboard.iterdir())
+
+
+def test_wrong_answers_that_repeat_the_question_pay_what_the_config_says(model, sandbox, buffer, tmp_path):
+    """Half of the answers to each task are copies, none is right: without the penalty nothing of theirs trains."""
+
+    def say(prompt, sample):
+        last = prompt.rsplit("\n", 1)[-1]
+        if last.startswith("def f("):
+            return "\n    return x +\n\n"
+        return f"{last.partition('f(')[2].partition(')')[0]}\n" if sample % 2 else "'no'\n"
+
+    dropped = {}
+    for penalty in (0.0, 0.5):
+        config = tiny_config(model, propose=ProposeConfig(batch=2, types=(TaskType.DEDUCTION,), max_tokens=120))
+        solver = replace(config.solver, train_on=TrainOn.ESTIMATE, copy_penalty=penalty)
+        config = replace(config, solver=solver, learner=replace(config.learner, estimator=Estimator.GRPO))
+        at = table(model, sandbox, config, say)
+        learner = Learner(at.policy, config.learner, config.model)
+        with Telemetry(Run(tmp_path)) as telemetry:
+            record = SelfPlay(at, learner, buffer, telemetry.phase).step(1)
+        answers = [rollout for rollout in record.rollouts if rollout.role is Role.SOLVE]
+        assert {rollout.reward for rollout in answers} == {-0.5}  # what is stored and shown is the method's own
+        assert sorted({rollout.penalty for rollout in answers}) == sorted({0.0, penalty})
+        assert step_metrics(record, buffer)["solve/copies"] == 0.5
+        dropped[penalty] = record.update["dropped_samples"]
+        buffer.rewind(0)
+    assert dropped == {0.0: 14, 0.5: 2}  # of 12 answers and 2 proposals
