@@ -21,7 +21,7 @@ from azr.learner.forward import hidden_states
 from azr.learner.optimizer import MasterAdamW
 from azr.learner.packing import PackedBatch, by_sample, deal, pack
 from azr.learner.sample import Sample
-from azr.learner.schedule import learning_rate_factor
+from azr.learner.schedule import learning_rate_factor, take_up
 from azr.model import Policy
 
 Values = tuple[float, ...]
@@ -92,7 +92,7 @@ class Critic:
         for name, weight in self._trainable().items():
             weight.copy_(state["weights"][name])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._schedule.load_state_dict(state["schedule"])
+        take_up(self._schedule, state["schedule"])
         self._steps = state["steps"]
 
     def _trainable(self) -> dict[str, Parameter]:

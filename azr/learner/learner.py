@@ -33,7 +33,7 @@ from azr.learner.optimizer import MasterAdamW
 from azr.learner.packing import PackedBatch, by_sample, deal, pack
 from azr.learner.reference import Reference
 from azr.learner.sample import Outcome, Sample
-from azr.learner.schedule import learning_rate_factor
+from azr.learner.schedule import learning_rate_factor, take_up
 from azr.learner.statistics import TokenRecord, summary
 from azr.model import Policy
 
@@ -154,9 +154,9 @@ class Learner:
         return state | ({"critic": self._critic.state_dict()} if self._critic else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave, in a learner of the same model and config."""
+        """Take over what `state_dict` gave, in a learner of the same model; its learning rate and decay are its own."""
         self._optimizer.load_state_dict(state["optimizer"])
-        self._schedule.load_state_dict(state["schedule"])
+        take_up(self._schedule, state["schedule"])
         if self._critic:
             self._critic.load_state_dict(state["critic"])
 

@@ -1,7 +1,10 @@
 """What the learning rate is multiplied by at each optimizer step."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch.optim.lr_scheduler import LambdaLR
 
 from azr.config import LearnerConfig, Schedule
 from azr.errors import UserError
@@ -28,3 +31,15 @@ def learning_rate_factor(config: LearnerConfig, total: int | None) -> Callable[[
         return left if config.schedule is Schedule.LINEAR else (1 - math.cos(math.pi * left)) / 2
 
     return factor
+
+
+def take_up(schedule: LambdaLR, state: Mapping[str, Any]) -> None:
+    """Go on at the optimizer step of `state`, a `state_dict`, by this schedule's own learning rate and course.
+
+    What was saved may have had others: a run can be resumed with another `learner`.
+    """
+    courses = zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
+    rates = [base * factor(state["last_epoch"]) for base, factor in courses]
+    schedule.load_state_dict({**state, "base_lrs": schedule.base_lrs, "_last_lr": rates})
+    for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate

@@ -225,6 +225,19 @@ def test_a_resumed_learner_goes_on_bit_for_bit(dtype: torch.dtype, tmp_path: Pat
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), second.parameters(), strict=True))
 
 
+def test_a_learner_resumed_by_another_config_learns_at_that_ones_rate() -> None:
+    stopped = Learner(policy_of(tiny_model("llama")), LearnerConfig(learning_rate=1e-3, warmup_steps=2), PLAIN)
+    for seed in range(3):
+        stopped.step(rollouts(seed))
+    config = LearnerConfig(learning_rate=4e-3, warmup_steps=5, betas=(0.5, 0.6), weight_decay=0.2)
+    resumed = Learner(policy_of(tiny_model("llama")), config, PLAIN)
+    resumed.load_state_dict(stopped.state_dict())
+    rates = [resumed.step(rollouts(seed))["learning_rate"] for seed in range(3)]
+    assert rates == pytest.approx([4e-3 * share for share in (4 / 5, 1, 1)])
+    (group,) = resumed._optimizer.adamw.param_groups
+    assert (group["betas"], group["weight_decay"]) == ((0.5, 0.6), 0.2)
+
+
 def test_bf16_weights_take_updates_too_small_for_bf16() -> None:
     model = tiny_model("llama").to(torch.bfloat16)
     before = [weight.detach().clone() for weight in model.parameters()]
