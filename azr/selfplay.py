@@ -187,6 +187,7 @@ class SelfPlay:
         """`first`: how many exercises of the step came before."""
         temperature = self._config.solver.temperature or self._config.rollout.temperature
         for number, exercise in enumerate(exercises, first):
+            penalty = self._config.solver.copy_penalty if _any_right(exercise.answers) else 0.0
             for answer in exercise.answers:
                 yield Rollout(
                     Role.SOLVE,
@@ -197,7 +198,7 @@ class SelfPlay:
                     answer.completion.logprobs,
                     temperature,
                     solver_reward(answer.verdict),
-                    self._config.solver.copy_penalty if _is_wrong_copy(answer) else 0.0,
+                    penalty if _is_wrong_copy(answer) else 0.0,
                 )
 
     def _learn(self, rollouts: Sequence[Rollout]) -> dict[str, float]:
@@ -253,6 +254,10 @@ def _exercises(sources: Sequence[Source], answers: Sequence[list[Answer]]) -> li
         Exercise(source.triplet, given, source.proposal, source.stored)
         for source, given in zip(sources, answers, strict=True)
     ]
+
+
+def _any_right(answers: Sequence[Answer]) -> bool:
+    return any(answer.verdict is Verdict.RIGHT for answer in answers)
 
 
 def _is_wrong_copy(answer: Answer) -> bool:

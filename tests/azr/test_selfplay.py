@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from azr.buffer import Origin, TaskBuffer, TaskRow
-from azr.config import Estimator, Flaw, PromptConfig, ProposeConfig, RolloutConfig, TrainOn
+from azr.config import Flaw, PromptConfig, ProposeConfig, RolloutConfig, TrainOn
 from azr.errors import UserError
 from azr.learner import Learner
 from azr.model import load_policy
@@ -199,28 +199,25 @@ def test_metrics_survive_a_torn_line_and_rewind(tmp_path):
     assert list(run.tensorboard.iterdir())
 
 
-def test_wrong_answers_that_repeat_the_question_pay_what_the_config_says(model, sandbox, buffer, tmp_path):
-    """Half of the answers to each task are copies, none is right: without the penalty nothing of theirs trains."""
+def test_wrong_answers_that_repeat_the_question_pay_where_another_is_right(model, sandbox, buffer, tmp_path):
+    """Of four answers to a task one is right, two repeat the question; one task in the batch nobody gets right."""
 
     def say(prompt, sample):
         last = prompt.rsplit("\n", 1)[-1]
         if last.startswith("def f("):
             return "\n    return x +\n\n"
-        return f"{last.partition('f(')[2].partition(')')[0]}\n" if sample % 2 else "'no'\n"
+        number = int(prompt.rsplit("return [x, ", 1)[1].partition("]")[0])
+        return ["1\n", "1\n", "'no'\n", f"[1, {number}]\n" if number else "'no'\n"][sample]
 
-    dropped = {}
-    for penalty in (0.0, 0.5):
-        config = tiny_config(model, propose=ProposeConfig(batch=2, types=(TaskType.DEDUCTION,), max_tokens=120))
-        solver = replace(config.solver, train_on=TrainOn.ESTIMATE, copy_penalty=penalty)
-        config = replace(config, solver=solver, learner=replace(config.learner, estimator=Estimator.GRPO))
-        at = table(model, sandbox, config, say)
-        learner = Learner(at.policy, config.learner, config.model)
-        with Telemetry(Run(tmp_path)) as telemetry:
-            record = SelfPlay(at, learner, buffer, telemetry.phase).step(1)
-        answers = [rollout for rollout in record.rollouts if rollout.role is Role.SOLVE]
-        assert {rollout.reward for rollout in answers} == {-0.5}  # what is stored and shown is the method's own
-        assert sorted({rollout.penalty for rollout in answers}) == sorted({0.0, penalty})
-        assert step_metrics(record, buffer)["solve/copies"] == 0.5
-        dropped[penalty] = record.update["dropped_samples"]
-        buffer.rewind(0)
-    assert dropped == {0.0: 14, 0.5: 2}  # of 12 answers and 2 proposals
+    config = tiny_config(model, propose=ProposeConfig(batch=6, types=(TaskType.DEDUCTION,), max_tokens=120))
+    config = replace(config, solver=replace(config.solver, batch=6, train_on=TrainOn.ESTIMATE, copy_penalty=0.25))
+    at = table(model, sandbox, config, say)
+    learner = Learner(at.policy, config.learner, config.model)
+    with Telemetry(Run(tmp_path)) as telemetry:
+        record = SelfPlay(at, learner, buffer, telemetry.phase).step(1)
+    solved = [r for r in record.rollouts if r.role is Role.SOLVE]
+    groups = [solved[start : start + 4] for start in range(0, 24, 4)]
+    assert len(solved) == 24
+    penalties = sorted([rollout.penalty for rollout in group] for group in groups)
+    assert penalties == [[0.0] * 4, *[[0.25, 0.25, 0.0, 0.0]] * 5]
+    assert {rollout.reward for rollout in solved} == {1.0, -0.5}  # what is stored and shown is the method's own
