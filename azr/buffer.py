@@ -12,7 +12,7 @@ import hashlib
 import json
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,7 +42,7 @@ CREATE TABLE task(
     id INTEGER PRIMARY KEY,
     step INTEGER NOT NULL,
     type TEXT NOT NULL,
-    origin TEXT NOT NULL,             -- identity | file | seeding | self-play
+    origin TEXT NOT NULL,             -- identity | file | seeding | self-play | varied
     proposal_id INTEGER REFERENCES proposal(id),
     program TEXT NOT NULL,
     inputs TEXT NOT NULL,             -- JSON list of argument lists
@@ -91,6 +91,7 @@ class Origin(StrEnum):
     FILE = "file"
     SEEDING = "seeding"
     SELF_PLAY = "self-play"
+    VARIED = "varied"  # a proposal's program with another input (azr/variations.py)
 
 
 class Purpose(StrEnum):
@@ -168,6 +169,7 @@ class TaskBuffer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
         self._ids: dict[TaskType, list[int]] = {}
+        self._shown: dict[TaskType, list[int]] = {}  # those that a proposer may be shown
         self._load_ids()
 
     @classmethod
@@ -251,7 +253,7 @@ class TaskBuffer:
             ),
         )
         task_id = _row_id(cursor)
-        self._ids[triplet.type].append(task_id)
+        self._note_id(triplet.type, task_id, row.origin)
         return task_id
 
     def add_attempt(self, row: AttemptRow) -> int:
@@ -282,9 +284,14 @@ class TaskBuffer:
         ids = self._ids[task_type]
         return [self.task(task_id) for task_id in rng.sample(ids, min(k, len(ids)))]
 
+    def sample_shown(self, task_type: TaskType, k: int, rng: random.Random) -> list[StoredTask]:
+        """Like `sample`, of what a proposer may be shown: not of the tasks that only vary another's input."""
+        ids = self._shown[task_type]
+        return [self.task(task_id) for task_id in rng.sample(ids, min(k, len(ids)))]
+
     def sample_program(self, rng: random.Random) -> StoredTask:
         """A deduction or abduction task, uniformly: the program that an induction proposal is about."""
-        deduction, abduction = self._ids[TaskType.DEDUCTION], self._ids[TaskType.ABDUCTION]
+        deduction, abduction = self._shown[TaskType.DEDUCTION], self._shown[TaskType.ABDUCTION]
         index = rng.randrange(len(deduction) + len(abduction))
         return self.task(deduction[index] if index < len(deduction) else abduction[index - len(deduction)])
 
@@ -299,6 +306,43 @@ class TaskBuffer:
         """Whether a task of that `task_fingerprint` is stored already."""
         found = self._db.execute("SELECT 1 FROM task WHERE fingerprint = ? LIMIT 1", (fingerprint,))
         return found.fetchone() is not None
+
+    def holds_program(self, task_type: TaskType, program: str) -> bool:
+        """Whether a task of that type is stored whose program has that fingerprint (tasks.program)."""
+        found = self._db.execute(
+            "SELECT 1 FROM task WHERE program_fingerprint = ? AND type = ? LIMIT 1", (program, task_type)
+        )
+        return found.fetchone() is not None
+
+    def latest_verdicts(self, most: int) -> dict[int, list[Verdict]]:
+        """Of every task that was answered, the verdicts on its newest `most` answers, oldest first."""
+        rows = self._db.execute(
+            "SELECT task_id, verdict FROM (SELECT id, task_id, verdict,"
+            " ROW_NUMBER() OVER (PARTITION BY task_id ORDER BY id DESC) AS age FROM attempt)"
+            " WHERE age <= ? ORDER BY id",
+            (most,),
+        )
+        verdicts: dict[int, list[Verdict]] = {}
+        for task_id, verdict in rows:
+            verdicts.setdefault(task_id, []).append(Verdict(verdict))
+        return verdicts
+
+    def programs_shown(self, task_type: TaskType) -> list[tuple[int, str]]:
+        """(id, program) of every task of that type that a proposer may be shown, oldest first."""
+        return self._db.execute(
+            "SELECT id, program FROM task WHERE type = ? AND origin != ? ORDER BY id", (task_type, Origin.VARIED)
+        ).fetchall()
+
+    def ids(self, task_type: TaskType) -> Sequence[int]:
+        """The ids of every task of that type, oldest first."""
+        return self._ids[task_type]
+
+    def ids_of_step(self, step: int, task_type: TaskType, besides: Origin) -> list[int]:
+        """The ids of a type's tasks of that step, oldest first, without those of one origin."""
+        rows = self._db.execute(
+            "SELECT id FROM task WHERE step = ? AND type = ? AND origin != ? ORDER BY id", (step, task_type, besides)
+        )
+        return [task_id for (task_id,) in rows]
 
     def distinct_programs(self) -> int:
         """How many programs there are, layout aside."""
@@ -329,8 +373,14 @@ class TaskBuffer:
 
     def _load_ids(self) -> None:
         self._ids = {task_type: [] for task_type in TaskType}
-        for task_id, task_type in self._db.execute("SELECT id, type FROM task ORDER BY id"):
-            self._ids[TaskType(task_type)].append(task_id)
+        self._shown = {task_type: [] for task_type in TaskType}
+        for task_id, task_type, origin in self._db.execute("SELECT id, type, origin FROM task ORDER BY id"):
+            self._note_id(TaskType(task_type), task_id, Origin(origin))
+
+    def _note_id(self, task_type: TaskType, task_id: int, origin: Origin) -> None:
+        self._ids[task_type].append(task_id)
+        if origin is not Origin.VARIED:
+            self._shown[task_type].append(task_id)
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:

@@ -16,7 +16,11 @@ from azr.buffer import TaskBuffer
 from azr.checkpoint import checkpoints, read_learner_state, read_state, restore_random_state
 from azr.config import Config
 from azr.errors import UserError
+from azr.evaluation.small.known import Question
 from azr.learner import Learner
+from azr.learner.algorithms import ALGORITHMS
+from azr.learner.formula import estimators, formula_of
+from azr.learner.schedule import learning_rate_factor
 from azr.model import Policy, load_policy
 from azr.probe import load_probe
 from azr.roles import Table
@@ -29,7 +33,7 @@ from azr.settings import dump_config
 from azr.telemetry import Telemetry, rewind_metrics
 from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import Style, StyleError, load_style
-from tasks.triplet import Proposal, Triplet
+from tasks.triplet import Proposal
 
 EngineOpener = Callable[[Policy, Config], Engine]
 
@@ -39,13 +43,28 @@ class Materials:
     """What is read before anything is written, so that a mistake leaves no half-made run behind."""
 
     style: Style
-    probe: list[Triplet]
+    probe: list[Question]
     seeds: list[Proposal]
 
 
 def gather(config: Config) -> Materials:
     """Read the style, the probe's problems and the seed files. Raises UserError for what is missing or broken."""
+    check_update(config)
     return Materials(read_style(config), load_probe(config.probe), read_seed_files(config.seeding.files))
+
+
+def check_update(config: Config) -> None:
+    """Raises UserError for an update that the config can't have."""
+    formula_of(config.learner)
+    learning_rate_factor(config.learner, optimizer_steps(config))
+    for role, name in estimators(config.learner).items():
+        if ALGORITHMS[name].greedy_baseline:
+            raise UserError(f"{name} for {role} wants a greedy answer to each prompt, which self-play doesn't ask for")
+
+
+def optimizer_steps(config: Config) -> int:
+    """The most that a run makes."""
+    return config.steps * config.solver.rounds * config.learner.minibatches
 
 
 def read_style(config: Config) -> Style:
@@ -95,7 +114,7 @@ def open_for_training(
         torch.manual_seed(derive_seed(config.seed, "model"))
         policy = load_policy(config.model, checkpoint and checkpoint / "model")
         sandbox = stack.enter_context(Sandbox(_sandbox_config(config)))
-        learner = Learner(policy, config.learner, config.model, _longest_response(config))
+        learner = _open_learner(policy, config)
         if checkpoint:
             learner.load_state_dict(read_learner_state(checkpoint))
             restore_random_state(read_state(checkpoint))
@@ -112,6 +131,19 @@ def open_for_training(
         table = Table(config, policy, engine, sandbox, materials.style)
         done = read_state(checkpoint).step if checkpoint else 0
         yield OpenRun(config, run, materials, telemetry, buffer, table, learner, done)
+
+
+def _open_learner(policy: Policy, config: Config) -> Learner:
+    """The learner, with what a KL term and a critic need: the starting weights once more, and once more to train."""
+    frozen = critic = None
+    with torch.random.fork_rng():
+        if config.learner.kl.coefficient and not config.model.lora.rank:
+            frozen = load_policy(config.model).base
+        if ALGORITHMS[config.learner.estimator].critic:
+            torch.manual_seed(derive_seed(config.seed, "critic"))
+            critic = load_policy(config.model)
+    longest = _longest_response(config)
+    return Learner(policy, config.learner, config.model, longest, optimizer_steps(config), frozen, critic)
 
 
 def _lay_out(run: Run) -> None:

@@ -12,16 +12,16 @@ from azr.checkpoint import checkpoints
 from azr.config import Config, EngineChoice, Precision, TrainOn
 from azr.errors import UserError
 from azr.gguf_cache import find_gguf
+from azr.learner.algorithms import ALGORITHMS
+from azr.learner.formula import describe
 from azr.model import resolve_device
-from azr.opening import read_style
+from azr.opening import check_update, read_style
 from azr.rollout import choose_engine
 from azr.run import Run, refuse_occupied
 from azr.seed_file import read_seed_files
 from azr.settings import dump_config
-from tasks.triplet import TaskType
 
 GIB = 2**30
-TYPES = len(TaskType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class StepPlan:
     proposals: int
     proposal_prompts: int
     estimates: int
-    answers: int
+    answers: int  # of all rounds
 
     @property
     def trained(self) -> int:
@@ -40,26 +40,30 @@ class StepPlan:
 
 
 def plan_step(config: Config) -> StepPlan:
-    """The counts of one step over all three task types."""
+    """The counts of one step that proposes, over all its task types."""
+    types = len(config.propose.types)
     prompts = -(-config.propose.batch // config.propose.samples_per_prompt)
+    tasks = types * config.solver.batch * config.solver.rounds
     if config.solver.train_on is TrainOn.ESTIMATE:
-        estimates, answers = 0, TYPES * config.solver.batch * config.solver.estimate_samples
+        estimates, answers = 0, tasks * config.solver.estimate_samples
     else:
-        estimates = TYPES * config.propose.batch * config.solver.estimate_samples
-        answers = TYPES * config.solver.batch * config.solver.samples_per_task
-    return StepPlan(TYPES * config.propose.batch, TYPES * prompts, estimates, answers)
+        estimates = types * config.propose.batch * config.solver.estimate_samples
+        answers = tasks * config.solver.samples_per_task
+    return StepPlan(types * config.propose.batch, types * prompts, estimates, answers)
 
 
 def weights_gib(config: Config, parameters: float) -> float:
     """GiB for weights, gradients and AdamW's moments; activations and the engine's memory come on top.
 
     A parameter trained in full takes 16 bytes in fp32 (weight, gradient, two moments), and 4 more where the model
-    itself is bf16. With LoRA, what counts is the frozen base.
+    itself is bf16. With LoRA, what counts is the frozen base. PPO's critic takes as much again, and a KL term a frozen
+    copy where there is no adapter to switch off.
     """
-    narrow = config.model.precision is Precision.BF16
-    if config.model.lora.rank:
-        return (2 if narrow else 4) * parameters / GIB
-    return (20 if narrow else 16) * parameters / GIB
+    frozen = 2 if config.model.precision is Precision.BF16 else 4
+    trained = frozen if config.model.lora.rank else 20 if config.model.precision is Precision.BF16 else 16
+    models = 2 if ALGORITHMS[config.learner.estimator].critic else 1
+    reference = frozen if config.learner.kl.coefficient and not config.model.lora.rank else 0
+    return (models * trained + reference) * parameters / GIB
 
 
 def print_plan(config: Config, run: Run, resume: bool, console: Console | None = None) -> None:
@@ -70,6 +74,7 @@ def print_plan(config: Config, run: Run, resume: bool, console: Console | None =
     if not resume:
         refuse_occupied(run)
     read_style(config)
+    check_update(config)
     seeds = read_seed_files(config.seeding.files)
     out = console or Console(highlight=False)
     out.print(dump_config(config), style="dim", markup=False)
@@ -86,7 +91,11 @@ def _rows(config: Config, run: Run, resume: bool, seeds: int) -> list[tuple[str,
     start = f"resume after step {max((s for s, _ in checkpoints(run)), default=0)}" if resume else "new"
     wanted = config.propose.batch * config.seeding.factor
     estimated = f"{step.estimates} answers estimate learnability, " if step.estimates else ""
-    probe = f"every {config.probe.every} steps, {config.probe.problems} problems of {config.probe.data}"
+    asked = f"{config.probe.samples} answers each" if config.probe.samples > 1 else "greedy"
+    probe = (
+        f"every {config.probe.every} steps, {config.probe.problems} programs of {config.probe.data}"
+        f" ({config.probe.half}), {asked}"
+    )
     tokens = step.proposals * config.propose.max_tokens + (step.estimates + step.answers) * config.solver.max_tokens
     return [
         ("run", f"{run.folder} ({start}), steps up to {config.steps}"),
@@ -96,12 +105,36 @@ def _rows(config: Config, run: Run, resume: bool, seeds: int) -> list[tuple[str,
         ("prompts", config.prompts.style),
         ("seeding", f"until each type holds {wanted} tasks" + (f", from {seeds} in files" if seeds else "")),
         ("a step", f"{step.proposals} proposals behind {step.proposal_prompts} prompts ({per_prompt} each)"),
-        ("", f"{estimated}{step.answers} answers train the solver"),
+        ("", f"{estimated}{step.answers} answers train the solver{_rounds(config)}"),
         ("", f"{step.trained} rollouts to the learner, {tokens:,} new tokens at the very most"),
-        ("update", f"{config.learner.estimator}, learning rate {config.learner.learning_rate:g}"),
+        ("update", f"{config.learner.estimator}, {_describe_pace(config)}"),
+        *(("", line) for line in describe(config.learner)),
         ("probe", probe if config.probe.every else "never"),
+        ("panel", _describe_panel(config)),
         ("checkpoints", f"every {config.checkpoint.every} steps, {config.checkpoint.keep or 'all'} kept"),
     ]
+
+
+def _rounds(config: Config) -> str:
+    if config.solver.rounds == 1:
+        return ""
+    return f" in {config.solver.rounds} updates, {len(config.propose.types) * config.solver.batch} tasks each"
+
+
+def _describe_panel(config: Config) -> str:
+    panel = config.panel
+    if not panel.every:
+        return "none"
+    tasks = len(config.propose.types) * panel.tasks
+    return f"every {panel.every} steps, {tasks} of the first tasks, {panel.samples} answers each"
+
+
+def _describe_pace(config: Config) -> str:
+    learner = config.learner
+    steps = f"{learner.minibatches} optimizer step{'s' if learner.minibatches > 1 else ''} a step"
+    warmup = f" after {learner.warmup_steps or f'{100 * learner.warmup_share:g} %'} of warm-up"
+    shape = f"{learner.schedule}{warmup if learner.warmup_steps or learner.warmup_share else ''}"
+    return f"learning rate {learner.learning_rate:g} ({shape}), {steps}"
 
 
 def _describe_model(config: Config) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from azr.buffer import AttemptRow, Origin, ProposalRow, Purpose, TaskBuffer, TaskRow
+from azr.buffer import AttemptRow, Origin, ProposalRow, Purpose, TaskBuffer, TaskRow, task_fingerprint
 from azr.roles import Answer, Proposed
 from tasks.reward import learnability, proposer_reward, solve_rate, solver_reward
 from tasks.triplet import Rejection, Role, TaskType, Triplet
@@ -43,6 +43,7 @@ class Rollout:
     logprobs: tuple[float, ...]
     temperature: float
     reward: float
+    penalty: float = 0.0  # what training takes off it, by the config's own rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ class StepRecord:
     seconds: Mapping[str, float]
 
 
-def store_step(buffer: TaskBuffer, record: StepRecord) -> None:
-    """Write a whole step in one transaction."""
+def store_step(buffer: TaskBuffer, record: StepRecord) -> dict[int, int]:
+    """Write a whole step in one transaction; the ids of the new tasks, by the proposals that made them."""
     estimates = {task.proposal: task.estimate for task in record.invented}
     trained = {id(exercise.answers) for exercise in record.exercises}
     with buffer.transaction():
@@ -71,6 +72,7 @@ def store_step(buffer: TaskBuffer, record: StepRecord) -> None:
                 rate = solve_rate(verdicts)
                 row = TaskRow(record.step, proposal.outcome, Origin.SELF_PLAY, proposal_id, rate, learnability(rate))
                 task_ids[index] = buffer.add_task(row)
+                _store_variations(buffer, record.step, proposal, proposal_id)
         for task in record.invented:
             if id(task.estimate) not in trained:  # else they are stored below, once
                 _store_answers(buffer, record.step, task_ids[task.proposal], Purpose.ESTIMATE, task.estimate)
@@ -78,6 +80,7 @@ def store_step(buffer: TaskBuffer, record: StepRecord) -> None:
             task_id = exercise.stored if exercise.proposal is None else task_ids[exercise.proposal]
             assert task_id is not None
             _store_answers(buffer, record.step, task_id, Purpose.SOLVE, exercise.answers)
+    return task_ids
 
 
 def store_seeds(buffer: TaskBuffer, proposed: Sequence[Proposed]) -> None:
@@ -88,6 +91,13 @@ def store_seeds(buffer: TaskBuffer, proposed: Sequence[Proposed]) -> None:
             proposal_id = _store_proposal(buffer, 0, proposal, None)
             if isinstance(proposal.outcome, Triplet):
                 buffer.add_task(TaskRow(0, proposal.outcome, Origin.SEEDING, proposal_id))
+                _store_variations(buffer, 0, proposal, proposal_id)
+
+
+def _store_variations(buffer: TaskBuffer, step: int, proposal: Proposed, proposal_id: int) -> None:
+    for triplet in proposal.variations:
+        if not buffer.holds(task_fingerprint(triplet)):
+            buffer.add_task(TaskRow(step, triplet, Origin.VARIED, proposal_id))
 
 
 def _store_proposal(buffer: TaskBuffer, step: int, proposal: Proposed, reward: float | None) -> int:

@@ -6,14 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from azr.buffer import StoredTask, TaskBuffer, task_fingerprint
+from azr.choices import Flaw
 from azr.config import Config
 from azr.errors import UserError
+from azr.flaws import MEANING, find_flaws, repeats_question
 from azr.model import Policy, encode_prompt, uses_chat
+from azr.references import draw_references
 from azr.rollout.engine import Completion, Engine, Request
 from azr.seeds import derive_seed, stream
 from azr.telemetry import Advance
+from azr.variations import variations
 from sandbox import Sandbox
 from tasks.kinds import KINDS
+from tasks.program import fingerprint
 from tasks.prompts import Style
 from tasks.triplet import Prompt, Rejection, TaskType, Triplet, Verdict
 
@@ -48,7 +53,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """One response of the proposer, judged. `prompt` numbers the prompts of the phase; samples of one share it."""
+    """One response of the proposer, judged. `prompt` numbers the prompts of the phase; samples of one share it.
+
+    `flaws` are those of the task that it makes, also where it is then refused as flawed or a duplicate; None where it
+    did not become a task for another reason. `variations` are further tasks of the same program.
+    """
 
     type: TaskType
     prompt: int
@@ -56,16 +65,19 @@ class Proposed:
     refs: tuple[int, ...]
     completion: Completion
     outcome: Triplet | Rejection
+    flaws: tuple[Flaw, ...] | None = None
+    variations: tuple[Triplet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response of the solver, judged. `text` is the answer that was read from it."""
+    """One response of the solver, judged. `text` is the answer that was read from it; `repeats`: it is the question."""
 
     prompt_ids: tuple[int, ...]
     completion: Completion
     text: str | None
     verdict: Verdict
+    repeats: bool = False
 
 
 def propose(
@@ -74,7 +86,7 @@ def propose(
     """`batch[type]` proposals of each type, in the order of `batch`. `purpose` names the phase, for its seeds.
 
     `advance(n)` is called as responses end. A task that the buffer holds, or an earlier proposal of this phase made,
-    is rejected as a duplicate where the config says so.
+    is rejected as a duplicate where the config says so, and one with a flaw that `propose.refuse` names for that.
     """
     asked = [
         _ask_for_task(table, buffer, task_type, samples, (*purpose, task_type, number))
@@ -84,28 +96,40 @@ def propose(
 
     def judge(index: int, completions: list[Completion]) -> list[Proposed]:
         ask = asked[index]
-        return [
-            Proposed(ask.type, index, ask.request.prompt_ids, ask.refs, completion, _outcome(table, ask, completion))
-            for completion in completions
-        ]
+        return [_proposed(table, ask, index, completion) for completion in completions]
 
     judged = _generate_and_judge(table.engine, [ask.request for ask in asked], judge, advance)
     proposed = [proposal for group in judged for proposal in group]
-    return _reject_duplicates(proposed, buffer) if table.config.propose.reject_duplicates else proposed
+    proposed = _mark_restated(proposed, buffer)
+    if table.config.propose.reject_duplicates:
+        proposed = _reject_duplicates(proposed, buffer)
+    return _refuse_flawed(proposed, table.config.propose.refuse)
 
 
 def solve(
-    table: Table, tasks: Sequence[Triplet], samples: int, purpose: tuple[str | int, ...], advance: Advance
+    table: Table,
+    tasks: Sequence[Triplet],
+    samples: int,
+    purpose: tuple[str | int, ...],
+    advance: Advance,
+    *,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
 ) -> list[list[Answer]]:
-    """`samples` answers to each task, in the order of `tasks`. `purpose` and `advance` as in `propose`."""
+    """`samples` answers to each task, in the order of `tasks`. `purpose` and `advance` as in `propose`.
+
+    `max_tokens` and `temperature` (0 is greedy) are the solver's where they are not given.
+    """
     config = table.config
+    if temperature is None:
+        temperature = config.solver.temperature or config.rollout.temperature
     prompts = [table.framed(KINDS[task.type].solve_prompt(table.style, task)) for task in tasks]
     requests = [
         Request(
             prompt_ids=table.encode(prompt),
             n=samples,
-            max_tokens=config.solver.max_tokens,
-            temperature=config.solver.temperature or config.rollout.temperature,
+            max_tokens=max_tokens or config.solver.max_tokens,
+            temperature=temperature,
             top_p=config.rollout.top_p,
             stop=prompt.stop,
             seed=derive_seed(config.seed, *purpose, number),
@@ -118,9 +142,10 @@ def solve(
         prefix = prompts[index].answer_prefix
         answers = [kind.parse_answer(table.style, prefix + completion.text) for completion in completions]
         verdicts = kind.verify(table.sandbox, tasks[index], answers)
+        repeats = repeats_question(table.sandbox, tasks[index], answers)
         return [
-            Answer(requests[index].prompt_ids, completion, answer, verdict)
-            for completion, answer, verdict in zip(completions, answers, verdicts, strict=True)
+            Answer(requests[index].prompt_ids, completion, answer, verdict, repeating)
+            for completion, answer, verdict, repeating in zip(completions, answers, verdicts, repeats, strict=True)
         ]
 
     return _generate_and_judge(table.engine, requests, judge, advance)
@@ -145,7 +170,7 @@ def _ask_for_task(
     if task_type is TaskType.INDUCTION:
         references = [buffer.sample_program(rng)]
     else:
-        references = buffer.sample(task_type, config.propose.references, rng)
+        references = draw_references(buffer, task_type, config.propose.references, config.propose.reference_draw, rng)
     prompt, prompt_ids, shown = _fitting_prompt(table, task_type, references, purpose)
     request = Request(
         prompt_ids=prompt_ids,
@@ -188,6 +213,15 @@ def _fitting_prompt(
     )
 
 
+def _proposed(table: Table, ask: _Ask, index: int, completion: Completion) -> Proposed:
+    outcome = _outcome(table, ask, completion)
+    if isinstance(outcome, Rejection):
+        return Proposed(ask.type, index, ask.request.prompt_ids, ask.refs, completion, outcome)
+    flaws = find_flaws(table.sandbox, outcome)
+    varied = variations(table.sandbox, outcome, table.config.propose)
+    return Proposed(ask.type, index, ask.request.prompt_ids, ask.refs, completion, outcome, flaws, varied)
+
+
 def _outcome(table: Table, ask: _Ask, completion: Completion) -> Triplet | Rejection:
     kind = KINDS[ask.type]
     proposal = kind.parse_proposal(table.style, ask.prompt.answer_prefix + completion.text, ask.references)
@@ -207,10 +241,34 @@ def _reject_duplicates(proposed: Sequence[Proposed], buffer: TaskBuffer) -> list
     kept = []
     for proposal in proposed:
         if isinstance(proposal.outcome, Triplet):
-            fingerprint = task_fingerprint(proposal.outcome)
-            if fingerprint in seen or buffer.holds(fingerprint):
+            task = task_fingerprint(proposal.outcome)
+            if task in seen or buffer.holds(task):
                 proposal = replace(proposal, outcome=Rejection("duplicate", "the buffer holds this task"))
-            seen.add(fingerprint)
+            seen.add(task)
+        kept.append(proposal)
+    return kept
+
+
+def _mark_restated(proposed: Sequence[Proposed], buffer: TaskBuffer) -> list[Proposed]:
+    """The same proposals, those of a program that the buffer or an earlier one has for their type marked so."""
+    seen: set[tuple[TaskType, str]] = set()
+    marked = []
+    for proposal in proposed:
+        if isinstance(proposal.outcome, Triplet):
+            program = proposal.type, fingerprint(proposal.outcome.program)
+            if program in seen or buffer.holds_program(*program):
+                proposal = replace(proposal, flaws=(*(proposal.flaws or ()), Flaw.RESTATED))
+            seen.add(program)
+        marked.append(proposal)
+    return marked
+
+
+def _refuse_flawed(proposed: Sequence[Proposed], refused: Sequence[Flaw]) -> list[Proposed]:
+    kept = []
+    for proposal in proposed:
+        flaw = next((flaw for flaw in refused if flaw in (proposal.flaws or ())), None)
+        if flaw is not None and isinstance(proposal.outcome, Triplet):
+            proposal = replace(proposal, outcome=Rejection(flaw, MEANING[flaw]))
         kept.append(proposal)
     return kept
 

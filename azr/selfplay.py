@@ -5,21 +5,25 @@
 The algorithm is Absolute Zero (Zhao et al. 2025, arXiv 2505.03335), section 3.
 """
 
-import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from itertools import chain
+from statistics import fmean
 
-from azr.buffer import Origin, StoredTask, TaskBuffer, TaskRow
+from azr.buffer import Origin, TaskBuffer, TaskRow
 from azr.config import TrainOn
 from azr.errors import UserError
-from azr.learner import Learner, Sample, advantages
+from azr.learner import Learner, Outcome, Sample
+from azr.learner.sampling import overlong_penalty
+from azr.practice import Practice, Source
 from azr.record import Exercise, Invented, Rollout, StepRecord, store_seeds, store_step
 from azr.roles import Answer, Proposed, Table, propose, solve
 from azr.seeds import stream
 from azr.telemetry import Advance
 from tasks.reward import proposer_reward, solver_reward
-from tasks.triplet import Role, TaskType, Triplet
+from tasks.triplet import Role, TaskType, Triplet, Verdict
 
 Phase = Callable[[str, int], AbstractContextManager[Advance]]
 
@@ -36,19 +40,31 @@ class SelfPlay:
         self._learner = learner
         self._buffer = buffer
         self._phase = phase
+        self._practice = Practice(table.config, buffer)
         self._seconds: dict[str, float] = {}
 
     def step(self, number: int) -> StepRecord:
-        """Propose, solve, learn and store, once. `number` counts from 1."""
+        """Propose, solve and learn, then solve and learn solver.rounds - 1 times more, and store it all.
+
+        `number` counts from 1.
+        """
         began = time.perf_counter()
         self._seconds = {}
-        proposed = self._propose(number, dict.fromkeys(TaskType, self._config.propose.batch))
+        proposed = self._propose(number) if self._proposes(number) else []
         invented, exercises = self._exercise(number, proposed)
         rollouts = [*self._proposer_rollouts(proposed, invented), *self._solver_rollouts(exercises)]
-        update = self._learn(rollouts)
-        record = StepRecord(number, proposed, invented, exercises, rollouts, update, self._seconds)
+        updates = [self._learn(rollouts)]
+        self._note_stored(exercises)
+        for turn in range(2, self._config.solver.rounds + 1):
+            again = self._exercise_again(number, turn, invented, exercises)
+            practised = list(self._solver_rollouts(again, len(exercises)))
+            updates.append(self._learn(practised))
+            self._note_stored(again)
+            exercises += again
+            rollouts += practised
+        record = StepRecord(number, proposed, invented, exercises, rollouts, _together(updates), self._seconds)
         with self._timed("store"):
-            store_step(self._buffer, record)
+            self._note_new(record, store_step(self._buffer, record))
         self._seconds["total"] = time.perf_counter() - began
         return record
 
@@ -60,11 +76,12 @@ class SelfPlay:
         """
         self._store_identity()
         wanted = self._config.propose.batch * self._config.seeding.factor
-        short = [task_type for task_type, count in self._buffer.counts().items() if count < wanted]
+        types = self._config.propose.types
+        short = [task_type for task_type in types if self._buffer.counts()[task_type] < wanted]
         if short:
             self._check_patience(wanted)
             store_seeds(self._buffer, self._propose_seeds(dict.fromkeys(short, self._config.propose.batch)))
-        return all(count >= wanted for count in self._buffer.counts().values())
+        return all(self._buffer.counts()[task_type] >= wanted for task_type in types)
 
     def _check_patience(self, wanted: int) -> None:
         if self._buffer.seed_rounds() < self._config.seeding.max_rounds:
@@ -76,7 +93,11 @@ class SelfPlay:
             " rollout.temperature, seeding.files=[...] or a smaller seeding.factor"
         )
 
-    def _propose(self, number: int, batch: dict[TaskType, int]) -> list[Proposed]:
+    def _proposes(self, number: int) -> bool:
+        return self._config.propose.until is None or number <= self._config.propose.until
+
+    def _propose(self, number: int) -> list[Proposed]:
+        batch = dict.fromkeys(self._config.propose.types, self._config.propose.batch)
         with self._timed("propose"), self._phase("propose", sum(batch.values())) as advance:
             return propose(self._table, self._buffer, batch, ("step", number, "propose"), advance)
 
@@ -98,38 +119,53 @@ class SelfPlay:
         triplets = [triplet for _, triplet in valid]
         estimates = self._solve("estimate", number, triplets, self._config.solver.estimate_samples)
         invented = [Invented(i, triplet, answers) for (i, triplet), answers in zip(valid, estimates, strict=True)]
-        own, stored = self._choose_exercises(number, triplets)
-        tasks = [triplets[i] for i in own] + [task.triplet for task in stored]
-        answers = self._solve("solve", number, tasks, self._config.solver.samples_per_task)
-        return invented, _exercises([valid[i][0] for i in own], stored, tasks, answers)
+        sources = self._first_round(number, valid)
+        answers = self._solve("solve", number, [s.triplet for s in sources], self._config.solver.samples_per_task)
+        return invented, _exercises(sources, answers)
 
     def _exercise_on_estimates(
         self, number: int, valid: Sequence[tuple[int, Triplet]]
     ) -> tuple[list[Invented], list[Exercise]]:
         """The Monte Carlo answers train the solver too: one phase of generation less."""
-        triplets = [triplet for _, triplet in valid]
-        own, stored = self._choose_exercises(number, triplets)
-        tasks = triplets + [task.triplet for task in stored]
+        sources = self._first_round(number, valid)
+        stored = [source for source in sources if source.stored is not None]
+        tasks = [triplet for _, triplet in valid] + [source.triplet for source in stored]
         answers = self._solve("solve", number, tasks, self._config.solver.estimate_samples)
         invented = [Invented(i, triplet, answers[at]) for at, (i, triplet) in enumerate(valid)]
-        train = [*own, *range(len(triplets), len(tasks))]
-        proposals = [valid[i][0] for i in own]
-        return invented, _exercises(proposals, stored, [tasks[i] for i in train], [answers[i] for i in train])
+        by_proposal = {task.proposal: task.estimate for task in invented}
+        own = [source for source in sources if source.proposal is not None]
+        given = [by_proposal[source.proposal] for source in own if source.proposal is not None]
+        return invented, _exercises([*own, *stored], [*given, *answers[len(valid) :]])
 
-    def _choose_exercises(self, number: int, valid: Sequence[Triplet]) -> tuple[list[int], list[StoredTask]]:
-        """solver.batch tasks of each type: this step's own first, the rest from the buffer."""
-        own: list[int] = []
-        stored: list[StoredTask] = []
-        for task_type in TaskType:
-            new = [i for i, triplet in enumerate(valid) if triplet.type is task_type][: self._config.solver.batch]
-            rng: random.Random = stream(self._config.seed, "step", number, "fill", task_type)
-            own += new
-            stored += self._buffer.sample(task_type, self._config.solver.batch - len(new), rng)
-        return own, stored
+    def _exercise_again(
+        self, number: int, turn: int, invented: Sequence[Invented], exercises: Sequence[Exercise]
+    ) -> list[Exercise]:
+        """A later round: old tasks, and those that this step invented."""
+        fresh = [(Source(task.triplet, proposal=task.proposal), _verdicts_on(task, exercises)) for task in invented]
+        sources = self._practice.later_round(fresh, partial(stream, self._config.seed, "step", number, "round", turn))
+        reuses = self._config.solver.train_on is TrainOn.ESTIMATE
+        samples = self._config.solver.estimate_samples if reuses else self._config.solver.samples_per_task
+        answers = self._solve("solve", number, [source.triplet for source in sources], samples, "round", turn)
+        return _exercises(sources, answers)
 
-    def _solve(self, phase: str, number: int, tasks: Sequence[Triplet], samples: int) -> list[list[Answer]]:
+    def _first_round(self, number: int, valid: Sequence[tuple[int, Triplet]]) -> list[Source]:
+        fresh = [Source(triplet, proposal=index) for index, triplet in valid]
+        return self._practice.first_round(fresh, partial(stream, self._config.seed, "step", number))
+
+    def _note_stored(self, exercises: Sequence[Exercise]) -> None:
+        for exercise in exercises:
+            if exercise.stored is not None:
+                self._practice.note(exercise.stored, [answer.verdict for answer in exercise.answers])
+
+    def _note_new(self, record: StepRecord, task_ids: Mapping[int, int]) -> None:
+        for task in record.invented:
+            self._practice.note(task_ids[task.proposal], _verdicts_on(task, record.exercises))
+
+    def _solve(
+        self, phase: str, number: int, tasks: Sequence[Triplet], samples: int, *turn: str | int
+    ) -> list[list[Answer]]:
         with self._timed(phase), self._phase(phase, len(tasks) * samples) as advance:
-            return solve(self._table, tasks, samples, ("step", number, phase), advance)
+            return solve(self._table, tasks, samples, ("step", number, phase, *turn), advance)
 
     def _proposer_rollouts(self, proposed: Sequence[Proposed], invented: Sequence[Invented]) -> Iterator[Rollout]:
         estimates = {task.proposal: task.estimate for task in invented}
@@ -147,9 +183,11 @@ class SelfPlay:
                 proposer_reward(proposal.outcome, verdicts),
             )
 
-    def _solver_rollouts(self, exercises: Sequence[Exercise]) -> Iterator[Rollout]:
+    def _solver_rollouts(self, exercises: Sequence[Exercise], first: int = 0) -> Iterator[Rollout]:
+        """`first`: how many exercises of the step came before."""
         temperature = self._config.solver.temperature or self._config.rollout.temperature
-        for number, exercise in enumerate(exercises):
+        for number, exercise in enumerate(exercises, first):
+            penalty = self._config.solver.copy_penalty if _any_right(exercise.answers) else 0.0
             for answer in exercise.answers:
                 yield Rollout(
                     Role.SOLVE,
@@ -160,19 +198,20 @@ class SelfPlay:
                     answer.completion.logprobs,
                     temperature,
                     solver_reward(answer.verdict),
+                    penalty if _is_wrong_copy(answer) else 0.0,
                 )
 
     def _learn(self, rollouts: Sequence[Rollout]) -> dict[str, float]:
-        worth = advantages(
-            self._config.learner.estimator,
-            [rollout.reward for rollout in rollouts],
-            [(rollout.role, rollout.type) for rollout in rollouts],
-            [rollout.group for rollout in rollouts],
+        samples = self._learner.credit(
+            [
+                Sample(rollout.prompt_ids, rollout.response_ids, rollout.logprobs, 0.0, rollout.temperature)
+                for rollout in rollouts
+            ],
+            [
+                Outcome(self._shaped(rollout), (rollout.role, rollout.type), rollout.group, rollout.role)
+                for rollout in rollouts
+            ],
         )
-        samples = [
-            Sample(rollout.prompt_ids, rollout.response_ids, rollout.logprobs, advantage, rollout.temperature)
-            for rollout, advantage in zip(rollouts, worth, strict=True)
-        ]
         with self._timed("learn"), self._phase("learn", len(samples)) as advance:
             done = 0
 
@@ -186,11 +225,20 @@ class SelfPlay:
             self._table.engine.update_weights(self._table.policy.model)
         return update
 
+    def _shaped(self, rollout: Rollout) -> float:
+        """The reward, less what the config takes off: for repeating the question, and DAPO's for a long response."""
+        reward = rollout.reward - rollout.penalty
+        buffer = self._config.learner.overlong_buffer
+        if not buffer:
+            return reward
+        section = self._config.propose if rollout.role is Role.PROPOSE else self._config.solver
+        return reward + overlong_penalty(len(rollout.response_ids), section.max_tokens, buffer)
+
     def _store_identity(self) -> None:
         """The one task that is given: the identity function (section 3.3.1)."""
         with self._buffer.transaction():
             for task_type in (TaskType.DEDUCTION, TaskType.ABDUCTION):
-                if not self._buffer.counts()[task_type]:
+                if task_type in self._config.propose.types and not self._buffer.counts()[task_type]:
                     triplet = Triplet(task_type, IDENTITY, (IDENTITY_INPUT,), (IDENTITY_INPUT,))
                     self._buffer.add_task(TaskRow(0, triplet, Origin.IDENTITY))
 
@@ -201,12 +249,35 @@ class SelfPlay:
         self._seconds[phase] = self._seconds.get(phase, 0.0) + time.perf_counter() - began
 
 
-def _exercises(
-    proposals: Sequence[int], stored: Sequence[StoredTask], tasks: Sequence[Triplet], answers: Sequence[list[Answer]]
-) -> list[Exercise]:
-    """`tasks` and `answers` hold those of `proposals` first, then those of `stored`."""
-    sources = [(proposal, None) for proposal in proposals] + [(None, task.id) for task in stored]
+def _exercises(sources: Sequence[Source], answers: Sequence[list[Answer]]) -> list[Exercise]:
     return [
-        Exercise(task, given, proposal, stored_id)
-        for task, given, (proposal, stored_id) in zip(tasks, answers, sources, strict=True)
+        Exercise(source.triplet, given, source.proposal, source.stored)
+        for source, given in zip(sources, answers, strict=True)
     ]
+
+
+def _any_right(answers: Sequence[Answer]) -> bool:
+    return any(answer.verdict is Verdict.RIGHT for answer in answers)
+
+
+def _is_wrong_copy(answer: Answer) -> bool:
+    return answer.repeats and answer.verdict is Verdict.WRONG
+
+
+def _verdicts_on(task: Invented, exercises: Sequence[Exercise]) -> list[Verdict]:
+    """On every answer of the step to a task that it invented, in the order in which they are stored."""
+    trained = [exercise.answers for exercise in exercises if exercise.proposal == task.proposal]
+    estimates = [] if any(answers is task.estimate for answers in trained) else [task.estimate]
+    return [answer.verdict for answers in (*estimates, *trained) for answer in answers]
+
+
+_TOTALS = ("samples", "dropped_samples", "micro_batches", "tokens_real", "tokens_computed", "seconds")
+
+
+def _together(updates: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """A step's updates as one: sums of what is counted, means of the rest, each over the updates that have it."""
+    merged = {}
+    for name in dict.fromkeys(chain.from_iterable(updates)):
+        values = [update[name] for update in updates if name in update]
+        merged[name] = sum(values) if name in _TOTALS else fmean(values)
+    return merged

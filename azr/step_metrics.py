@@ -1,7 +1,9 @@
 """A step in numbers, and in one line for the person who watches.
 
 Names are paths: reward/ROLE/TYPE, propose/valid/TYPE, propose/rejected/REASON, propose/learnability/TYPE,
-estimate/rate/TYPE, solve/rate/TYPE, length/ROLE/TYPE, truncated/ROLE, learner/..., buffer/..., time/PHASE.
+propose/new_programs (share of the proposals), propose/flaw/FLAW (share of the tasks that ran, refused or not),
+estimate/rate/TYPE, solve/rate/TYPE, solve/copies/TYPE (share of answers that repeat the question), entropy/ROLE,
+length/ROLE/TYPE, truncated/ROLE, learner/..., buffer/..., time/PHASE. Of a step of several rounds, all of them count.
 """
 
 from collections import Counter
@@ -9,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
 from azr.buffer import TaskBuffer
+from azr.choices import Flaw
 from azr.record import Rollout, StepRecord
 from tasks.reward import learnability, solve_rate
 from tasks.triplet import Rejection, Role, TaskType, Triplet, Verdict
@@ -21,6 +24,7 @@ def step_metrics(record: StepRecord, buffer: TaskBuffer) -> dict[str, float]:
         **_proposals(record),
         **_solving(record),
         **_lengths(record),
+        **_entropies(record.rollouts),
         **{f"learner/{name}": value for name, value in record.update.items()},
         **{f"buffer/{task_type}": count for task_type, count in buffer.counts().items()},
         "buffer/distinct_programs": buffer.distinct_programs(),
@@ -29,11 +33,13 @@ def step_metrics(record: StepRecord, buffer: TaskBuffer) -> dict[str, float]:
     }
 
 
-def step_line(metrics: dict[str, float], step: int, steps: int, seconds_left: float) -> str:
+def step_line(
+    metrics: dict[str, float], step: int, steps: int, seconds_left: float, types: Sequence[TaskType] = tuple(TaskType)
+) -> str:
     """One line a person can read: valid proposals and solve rate by type, learnability, reward, speed, time left."""
-    valid = " ".join(_percent(metrics.get(f"propose/valid/{t}")) for t in TaskType)
-    solved = " ".join(_percent(metrics.get(f"solve/rate/{t}")) for t in TaskType)
-    rewards = " ".join(f"{metrics[f'reward/{role}']:+.2f}" for role in Role)
+    valid = " ".join(_percent(metrics.get(f"propose/valid/{t}")) for t in types)
+    solved = " ".join(_percent(metrics.get(f"solve/rate/{t}")) for t in types)
+    rewards = " ".join(_signed(metrics.get(f"reward/{role}")) for role in Role)
     learnable = metrics.get("propose/learnability", 0.0)
     return (
         f"step {step}/{steps}  valid {valid}  solved {solved}  learnability {learnable:.2f}  reward {rewards}"
@@ -41,7 +47,9 @@ def step_line(metrics: dict[str, float], step: int, steps: int, seconds_left: fl
     )
 
 
-STEP_LINE_KEY = "valid and solved: deduction, abduction, induction; reward: proposer, solver"
+def step_line_key(types: Sequence[TaskType] = tuple(TaskType)) -> str:
+    """What the step's line lists, in its order."""
+    return f"valid and solved: {', '.join(types)}; reward: proposer, solver"
 
 
 def clock(seconds: float) -> str:
@@ -68,10 +76,15 @@ def _proposals(record: StepRecord) -> dict[str, float]:
         for task_type in TaskType
     }
     rejected = Counter(outcome.reason for _, outcome in outcomes if isinstance(outcome, Rejection))
+    flaws = [proposal.flaws for proposal in record.proposed if proposal.flaws is not None]
     rates = [(task.triplet.type, solve_rate([a.verdict for a in task.estimate])) for task in record.invented]
     return {
         **_means({"propose/valid": [isinstance(outcome, Triplet) for _, outcome in outcomes], **valid}),
         **{f"propose/rejected/{reason}": float(count) for reason, count in sorted(rejected.items())},
+        **_means(
+            {"propose/new_programs": [p.flaws is not None and Flaw.RESTATED not in p.flaws for p in record.proposed]}
+        ),
+        **_means({f"propose/flaw/{flaw}": [flaw in found for found in flaws] for flaw in Flaw}),
         **_means({"propose/learnability": [learnability(rate) for _, rate in rates]}),
         **_means(_by_type("propose/learnability", rates, learnability)),
         **_means(_by_type("estimate/rate", rates, float)),
@@ -80,8 +93,11 @@ def _proposals(record: StepRecord) -> dict[str, float]:
 
 
 def _solving(record: StepRecord) -> dict[str, float]:
-    verdicts = [(exercise.triplet.type, answer.verdict) for exercise in record.exercises for answer in exercise.answers]
+    answers = [(exercise.triplet.type, answer) for exercise in record.exercises for answer in exercise.answers]
+    verdicts = [(task_type, answer.verdict) for task_type, answer in answers]
     return {
+        **_means({"solve/copies": [a.repeats for task_type, a in answers if task_type is not TaskType.INDUCTION]}),
+        **_means(_by_type("solve/copies", answers, lambda answer: float(answer.repeats))),
         **_means(_by_type("solve/rate", verdicts, lambda verdict: float(verdict is Verdict.RIGHT))),
         **_means(_by_type("solve/unparsed", verdicts, lambda verdict: float(verdict is Verdict.UNPARSED))),
     }
@@ -97,6 +113,12 @@ def _lengths(record: StepRecord) -> dict[str, float]:
         metrics |= _means(_by_type(f"length/{role}", given, lambda completion: float(len(completion.token_ids))))
         metrics |= _means({f"truncated/{role}": [completion.truncated for _, completion in given]})
     return metrics
+
+
+def _entropies(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """In nats a token, -log p averaged over what was sampled: of every rollout, not of the trained ones alone."""
+    surprise = {role: [-p for r in rollouts if r.role is role for p in r.logprobs] for role in Role}
+    return _means({f"entropy/{role}": values for role, values in surprise.items()})
 
 
 def _speed(record: StepRecord) -> dict[str, float]:
@@ -128,6 +150,10 @@ def _means(values: dict[str, list[float]] | dict[str, list[bool]]) -> dict[str, 
 
 def _sums(values: dict[str, list[float]]) -> dict[str, float]:
     return {name: sum(given) for name, given in values.items() if given}
+
+
+def _signed(reward: float | None) -> str:
+    return "-" if reward is None else f"{reward:+.2f}"
 
 
 def _percent(share: float | None) -> str:

@@ -17,14 +17,17 @@ import torch
 from azr.checkpoint import save_checkpoint
 from azr.config import Config
 from azr.opening import EngineOpener, OpenRun, open_configured_engine, open_for_training
+from azr.panel import ask_panel, choose_panel
 from azr.probe import run_probe
+from azr.probe_metrics import is_score, told
 from azr.run import Run
 from azr.seed_file import store_seed_tasks
 from azr.seeds import derive_seed
 from azr.selfplay import SelfPlay
-from azr.step_metrics import STEP_LINE_KEY, clock, step_line, step_metrics
+from azr.step_metrics import clock, step_line, step_line_key, step_metrics
 from azr.telemetry import read_metrics
-from tasks.triplet import TaskType
+from azr.watch import PREFIX, Watch
+from tasks.triplet import Triplet
 
 PACE_STEPS = 5  # the newest steps that the time left is reckoned from
 
@@ -51,6 +54,8 @@ class _Training:
         self._learner = opened.learner
         self._done = opened.done
         self._selfplay = SelfPlay(opened.table, opened.learner, opened.buffer, opened.telemetry.phase)
+        self._watch = Watch(opened.config.watch, read_metrics(opened.run.metrics))
+        self._panel: list[Triplet] = []
         self._began = time.perf_counter()
         self._pace: deque[float] = deque(maxlen=PACE_STEPS)
 
@@ -66,7 +71,10 @@ class _Training:
                 self._probe_before()
                 if not self._seed(stop):
                     return self._stopped()
-            self._say(STEP_LINE_KEY)
+            self._panel = choose_panel(config, self._buffer)
+            if not self._done:
+                self._ask_panel_before()
+            self._say(step_line_key(config.propose.types))
             for number in range(self._done + 1, config.steps + 1):
                 self._step(number)
                 if stop and number < config.steps:
@@ -80,7 +88,12 @@ class _Training:
         metrics = step_metrics(record, self._buffer)
         self._pace.append(metrics["time/total"])
         left = sum(self._pace) / len(self._pace) * (self._config.steps - number)
-        self._say(step_line(metrics, number, self._config.steps, left))
+        self._say(step_line(metrics, number, self._config.steps, left, self._config.propose.types))
+        for alarm in self._watch.look(metrics):
+            self._say(f"warning, step {number}: {alarm.text}")
+            metrics[f"{PREFIX}{alarm.name}"] = 1.0
+        if self._due(self._config.panel.every, number):
+            metrics |= self._ask_panel(f"after step {number}")
         if self._due(self._config.probe.every, number):
             metrics |= self._probe(f"after step {number}")
         self._telemetry.record(number, metrics)
@@ -108,11 +121,24 @@ class _Training:
     def _probe(self, when: str) -> dict[str, float]:
         if not self._materials.probe:
             return {}
-        with self._telemetry.phase("probe", len(self._materials.probe)) as advance:
-            scores = run_probe(self._table, self._materials.probe, advance)
-        said = ", ".join(f"{name.removeprefix('probe/')} {100 * score:.1f}%" for name, score in scores.items())
-        self._say(f"probe {when}: {said}")
-        return scores
+        with self._telemetry.phase("probe", len(self._materials.probe) * self._config.probe.samples) as advance:
+            metrics = run_probe(self._table, self._materials.probe, advance)
+        self._say(f"probe {when}: {told(metrics)}")
+        return metrics
+
+    def _ask_panel_before(self) -> None:
+        if self._panel and not any("panel/rate" in line for line in read_metrics(self._run.metrics)):
+            self._telemetry.record(0, self._ask_panel("before training"))
+
+    def _ask_panel(self, when: str) -> dict[str, float]:
+        if not self._panel:
+            return {}
+        with self._telemetry.phase("panel", len(self._panel) * self._config.panel.samples) as advance:
+            metrics = ask_panel(self._table, self._panel, advance)
+        kinds = ", ".join(f"{kind} {metrics[f'panel/rate/{kind}']:.0%}" for kind in self._config.propose.types)
+        copies = f"; {metrics['panel/copies']:.0%} repeat the question" if "panel/copies" in metrics else ""
+        self._say(f"panel {when}: {metrics['panel/rate']:.0%} of its answers are right ({kinds}){copies}")
+        return metrics
 
     def _seed(self, stop: "StopFlag") -> bool:
         """Fill the buffers; False where a signal came in between rounds."""
@@ -128,7 +154,7 @@ class _Training:
             ready = self._selfplay.seed_round()
             counts = self._buffer.counts()
             wanted = self._config.propose.batch * self._config.seeding.factor
-            held = ", ".join(f"{counts[task_type]} {task_type}" for task_type in TaskType)
+            held = ", ".join(f"{counts[task_type]} {task_type}" for task_type in self._config.propose.types)
             self._say(f"seed round {self._buffer.seed_rounds()}: the buffer holds {held} (each wants {wanted})")
         return True
 
@@ -145,7 +171,7 @@ class _Training:
         if self._done:
             self._save()
         counts = self._buffer.counts()
-        invented = ", ".join(f"{counts[task_type]} {task_type}" for task_type in TaskType)
+        invented = ", ".join(f"{counts[task_type]} {task_type}" for task_type in self._config.propose.types)
         self._say(f"done: {self._done} steps in {clock(time.perf_counter() - self._began)}; tasks: {invented}")
         for name, (before, after) in _first_and_last_scores(self._run).items():
             self._say(f"  {name}: {100 * before:.1f}% before training, {100 * after:.1f}% now")
@@ -195,7 +221,10 @@ def _stop_flag(say: Callable[[str], None]) -> Iterator[StopFlag]:
 
 
 def _first_and_last_scores(run: Run) -> dict[str, tuple[float, float]]:
-    lines = [line for line in read_metrics(run.metrics) if any(name.startswith("probe/") for name in line)]
-    if len(lines) < 2:
-        return {}
-    return {name: (lines[0][name], lines[-1][name]) for name in lines[0] if name.startswith("probe/")}
+    """Of the probe and the panel, where they were asked twice."""
+    seen: dict[str, list[float]] = {}
+    for line in read_metrics(run.metrics):
+        for name, value in line.items():
+            if is_score(name) or name.startswith("panel/rate"):
+                seen.setdefault(name, []).append(value)
+    return {name: (values[0], values[-1]) for name, values in seen.items() if len(values) > 1}

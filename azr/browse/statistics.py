@@ -70,6 +70,7 @@ def buffer_statistics(db: sqlite3.Connection, rows: int = 12) -> BufferStatistic
     )
 
 
+_PROPOSED = "origin != 'varied'"  # other inputs of a program are nobody's invention
 _EMPTY = Figures(0, 0, {}, 0, None, None, None, None, None, 0, 0)
 
 
@@ -96,13 +97,13 @@ def _grouped(db: sqlite3.Connection, group: str) -> dict[Any, Figures]:
         key: values
         for key, *values in db.execute(
             f"SELECT {group}, COUNT(*), AVG(learnability), AVG(solve_rate), AVG(lines), AVG(nodes), AVG(branches),"
-            " COUNT(DISTINCT program_fingerprint) FROM task GROUP BY 1"
+            f" COUNT(DISTINCT program_fingerprint) FROM task WHERE {_PROPOSED} GROUP BY 1"
         )
     }
     new = dict(
         db.execute(
             f"SELECT {group}, COUNT(*) FROM task WHERE id IN (SELECT MIN(id) FROM task GROUP BY program_fingerprint)"
-            " GROUP BY 1"
+            f" AND {_PROPOSED} GROUP BY 1"
         )
     )
     figures = {}

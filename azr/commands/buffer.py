@@ -57,15 +57,20 @@ def list_(
     solve_rate: SolveRateOption = None,
     text: TextOption = None,
     sort: Annotated[SortKey, typer.Option(help="What to order by.")] = SortKey.ID,
-    descending: Annotated[bool, typer.Option("--desc/--asc", help="Largest first, or smallest first.")] = False,
+    descending: Annotated[
+        bool | None,
+        typer.Option("--desc/--asc", help="Largest or smallest first; by default the most learnable, else smallest."),
+    ] = None,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="Most tasks to list.")] = 20,
     offset: Annotated[int, typer.Option(min=0, help="Tasks to skip.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """The tasks that match.
 
-    Example: azr buffer list quickstart --type deduction --learnability 0.5: --sort learnability --desc
+    Example: azr buffer list quickstart --type deduction --solve-rate 0.1:0.5 --sort learnability
     """
+    if descending is None:
+        descending = sort is SortKey.LEARNABILITY
     wanted = _filter(task_type, origin, steps, learnability, solve_rate, text)
     with reading(find_run(run)) as db:
         page = list_tasks(db, wanted, sort, descending, limit, offset)

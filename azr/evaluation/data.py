@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from azr.errors import UserError
-from azr.evaluation.benchmark import Benchmark, Problem, Row
+from azr.evaluation.benchmark import AnyBenchmark, Benchmark, DrawnBenchmark, Problem, Row
 
 FOLDER_VARIABLE = "AZR_DATA"
 
@@ -34,7 +34,7 @@ class DataPlaces:
 
 
 def data_places(options: Sequence[str], benchmarks: Sequence[str]) -> DataPlaces:
-    """Reads `--data` options: FOLDER, NAME=FILE, or a bare FILE where one benchmark alone is asked for.
+    """Reads `--data` options: FOLDER, NAME=FILE, or a bare FILE where one benchmark alone is to be read.
 
     The folder that AZR_DATA names is searched last. Raises UserError on a place that is not there.
     """
@@ -50,9 +50,11 @@ def data_places(options: Sequence[str], benchmarks: Sequence[str]) -> DataPlaces
         elif name:
             if name not in benchmarks:
                 raise UserError(
-                    f"--data {option}: {name} is not among the benchmarks asked for ({', '.join(benchmarks)})"
+                    f"--data {option}: {name} is not among the benchmarks to be read ({', '.join(benchmarks)})"
                 )
             named.append((name, path))
+        elif not benchmarks:
+            raise UserError(f"--data {option}: what is asked for comes with azr and reads no data")
         elif len(benchmarks) == 1:
             named.append((benchmarks[0], path))
         else:
@@ -64,8 +66,10 @@ def data_places(options: Sequence[str], benchmarks: Sequence[str]) -> DataPlaces
     return DataPlaces(tuple(named), tuple(folders))
 
 
-def load_problems(benchmark: Benchmark, places: DataPlaces, limit: int | None = None) -> list[Problem]:
+def load_problems(benchmark: AnyBenchmark, places: DataPlaces, limit: int | None = None) -> list[Problem]:
     """The first `limit` problems, or all. Raises UserError where the data can't be had or a row lacks a field."""
+    if isinstance(benchmark, DrawnBenchmark):
+        return list(benchmark.draw(places))[:limit]
     files = places.files(benchmark)
     problems: list[Problem] = []
     for index, row in enumerate(load_rows(benchmark, places)):

@@ -16,11 +16,12 @@ from tasks.triplet import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One completion for one task, with its verdict where it was judged."""
+    """One completion for one task, with its verdict where it was judged, and whether it only repeats the question."""
 
     task_id: str
     completion: str
     verdict: Verdict | None = None
+    repeats: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def write_judged(file: TextIO, task_id: str, completion: str, judgement: Judgeme
         "verdict": judgement.verdict,
         "answer": judgement.answer,
         "detail": judgement.detail,
+        **({} if judgement.repeats is None else {"repeats": judgement.repeats}),
         **more,
     }
     file.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -101,5 +103,10 @@ def _read_line(line: bytes, known_ids: Collection[str] | None) -> Sample | str:
         return f"unknown task {task_id!r}"
     if not isinstance(completion, str):
         return "the completion is not a string"
-    verdict = record.get("verdict")
-    return Sample(task_id, completion, Verdict(verdict) if verdict in set(Verdict) else None)
+    verdict, repeats = record.get("verdict"), record.get("repeats")
+    return Sample(
+        task_id,
+        completion,
+        Verdict(verdict) if verdict in set(Verdict) else None,
+        repeats if isinstance(repeats, bool) else None,
+    )

@@ -13,10 +13,12 @@ import altair as alt
 
 from azr.report.drawing import DATA, PALETTE, field_name, finished
 from azr.report.story import DIFFICULTIES, RunStory
+from azr.watch import PREFIX
 
 _NUMBER = ",.6~g"
 POINTS = 250  # of a line; more are averaged
 SMOOTHED_FROM = 60  # points from which a line gets a moving average
+_WARNING_COLOUR = "#d65c6c"
 _DIFFICULTY_COLOURS = ["#8a3b4a", "#d65c6c", "#d4a72c", "#2fa67a", "#3d8bd4"]
 
 
@@ -28,6 +30,15 @@ class Point:
     step: int
     line: str
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A run warned at a step; `name` is one of azr/watch.py's."""
+
+    run: str
+    step: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +73,17 @@ _CURVES = (
     _Curve("learnability", "Learnability", "Mean of 1 − solve rate; 0 where a task is always or never solved.",
            prefix="propose/learnability/"),
     _Curve("solved", "Right answers", "Of the answers that train the solver.", prefix="solve/rate/", unit="%"),
-    _Curve("probe", "Held-out problems", "Output and input prediction, greedy; never trained on.",
+    _Curve("panel", "Right answers on the panel", "The same tasks of the buffer, asked again every few steps.",
+           prefix="panel/rate/", unit="%"),
+    _Curve("copies", "Answers that repeat the question", "The share, right or wrong.", prefix="solve/copies/",
+           unit="%"),
+    _Curve("probe", "Held-out problems", "The share of right answers to the probe; never trained on.",
            prefix="probe/", unit="%"),
     _Curve("length-propose", "Length of proposals", "Mean tokens of a response.", prefix="length/propose/"),
     _Curve("length-solve", "Length of answers", "Mean tokens of a response.", prefix="length/solve/"),
     _Curve("truncated", "Cut off at the token limit", "The share of responses.", prefix="truncated/", unit="%"),
-    _Curve("entropy", "Entropy", "Mean over response tokens, in nats.", names=("learner/entropy",)),
+    _Curve("entropy", "Entropy", "In nats a token: of the tokens that trained, and of all that each role sampled.",
+           names=("learner/entropy", "entropy/propose", "entropy/solve")),
     _Curve("gradient", "Gradient norm", "Before clipping.", names=("learner/grad_norm",)),
     _Curve("ratio", "Probability ratio", "New over old policy, over response tokens.",
            names=("learner/ratio_mean", "learner/ratio_min", "learner/ratio_max", "learner/importance_weight_mean")),
@@ -83,7 +99,9 @@ def curves(stories: Sequence[RunStory]) -> list[Chart]:
     for curve in _CURVES:
         points = [point for story in stories for point in _metric_points(story, curve)]
         if points:
-            spec = line_spec(points, curve.unit, len(stories))
+            spec = line_spec(
+                points, curve.unit, len(stories), [mark for story in stories for mark in warnings_of(story)]
+            )
             charts.append(Chart(curve.id, curve.title, curve.caption, curve.unit, tuple(points), spec))
     for number, story in enumerate(stories):
         phases = _Curve("time", "Time by phase", "Seconds a step.", prefix="time/")
@@ -122,8 +140,21 @@ def changes(stories: Sequence[RunStory]) -> list[Chart]:
     return charts
 
 
-def line_spec(points: Sequence[Point], unit: str, runs: int) -> dict[str, Any]:
-    """Lines over steps; pointing at a step tells every value there. Many points get a moving average on top."""
+def warnings_of(story: RunStory) -> list[Mark]:
+    """What the run warned of, in the order of the steps."""
+    return [
+        Mark(story.summary.name, int(metrics["step"]), name.removeprefix(PREFIX))
+        for metrics in story.metrics
+        for name in metrics
+        if name.startswith(PREFIX)
+    ]
+
+
+def line_spec(points: Sequence[Point], unit: str, runs: int, warnings: Sequence[Mark] = ()) -> dict[str, Any]:
+    """Lines over steps; pointing at a step tells every value there. Many points get a moving average on top.
+
+    A dashed rule marks a step at which a run warned.
+    """
     names = list(dict.fromkeys(point.line for point in points))
     values = [_row(point, runs) for point in points]
     smooth = max(sum(1 for p in points if p.line == name) for name in names) >= SMOOTHED_FROM * runs
@@ -142,7 +173,18 @@ def line_spec(points: Sequence[Point], unit: str, runs: int) -> dict[str, Any]:
         layers.append(average.mark_line(strokeWidth=2.5).encode(alt.Y("mean:Q", title=None), colour, *dash))
     elif max(sum(1 for p in points if p.line == name) for name in names) <= 30 * runs:
         layers.append(base.mark_point(filled=True, size=36, opacity=1).encode(alt.Y("value:Q"), colour))
+    if warnings:
+        layers.append(_warning_rules(warnings))
     return finished(alt.layer(*layers, _pointer(values, axis_format)), values)
+
+
+def _warning_rules(warnings: Sequence[Mark]) -> alt.Chart:
+    marked = [{"step": w.step, "warning": w.name, "run": w.run} for w in warnings]
+    return (
+        alt.Chart(alt.Data(values=marked))
+        .mark_rule(strokeDash=[2, 3], strokeWidth=1.5, color=_WARNING_COLOUR, opacity=0.8)
+        .encode(_STEPS, tooltip=[alt.Tooltip("warning:N"), alt.Tooltip("run:N"), alt.Tooltip("step:Q")])
+    )
 
 
 def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequence[str], share: bool) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def tiny_config(model: Path, **changes) -> Config:
         "seeding": SeedingConfig(factor=1, max_rounds=30),
         "learner": LearnerConfig(learning_rate=1e-3),
         "sandbox": SandboxSettings(workers=1, timeout_s=2.0),
-        "probe": ProbeConfig(every=2, problems=3, data="builtin", max_tokens=20),
+        "probe": ProbeConfig(every=2, problems=3, data="small-own", max_tokens=20),
         "checkpoint": CheckpointConfig(every=2, keep=2),
     }
     return Config(**(settings | changes))

@@ -1,10 +1,12 @@
 """One step of the loop, looked at from inside: what is shown, what fills the solver's batch, what is paid."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from azr.buffer import Origin, TaskBuffer, TaskRow
-from azr.config import PromptConfig, ProposeConfig, RolloutConfig
+from azr.config import Flaw, PromptConfig, ProposeConfig, RolloutConfig, TrainOn
 from azr.errors import UserError
 from azr.learner import Learner
 from azr.model import load_policy
@@ -94,6 +96,35 @@ def test_the_same_task_again_is_a_duplicate(model, sandbox, buffer, rejecting, o
     assert found == outcomes
 
 
+@pytest.mark.parametrize("refused", [(), (Flaw.COPY, Flaw.CONSTANT)])
+def test_flawed_tasks_are_counted_and_refused_where_the_config_says_so(model, sandbox, buffer, tmp_path, refused):
+    bodies = ["x", "7", "[x, 3]", "[x, 77]"]  # a copy, a constant, a program of the buffer's, a new one
+    settings = ProposeConfig(batch=4, samples_per_prompt=4, references=0, max_tokens=120, refuse=refused)
+    config = tiny_config(model, propose=replace(settings, types=(TaskType.DEDUCTION,)))
+
+    def say(prompt, sample):
+        last = prompt.rsplit("\n", 1)[-1]
+        if not last.startswith("def f("):
+            return "5\n"
+        names = last.removeprefix("def f(").removesuffix("):").split(",")
+        body = bodies[sample].replace("x", names[0])
+        return f"\n    return {body}\n>>> f({', '.join(['5'] * len(names))})\n\n"
+
+    at = table(model, sandbox, config, say)
+    learner = Learner(at.policy, config.learner, config.model)
+    with Telemetry(Run(tmp_path)) as telemetry:
+        record = SelfPlay(at, learner, buffer, telemetry.phase).step(1)
+    reasons = [p.outcome.reason if isinstance(p.outcome, Rejection) else "valid" for p in record.proposed]
+    assert reasons == (["copy", "constant", "valid", "valid"] if refused else ["valid"] * 4)
+    metrics = step_metrics(record, buffer)
+    assert metrics["propose/flaw/constant"] == 0.25
+    assert metrics["propose/flaw/restated"] == 0.25
+    assert metrics["propose/new_programs"] == 0.75
+    assert metrics["propose/flaw/copy"] == 0.25
+    copies = [answer.repeats for exercise in record.exercises for answer in exercise.answers]
+    assert metrics["solve/copies"] == pytest.approx(sum(copies) / len(copies))
+
+
 def test_references_are_dropped_until_the_prompt_fits(model, sandbox, buffer):
     roomy = table(model, sandbox)
     longest = max(len(p.prompt_ids) for p in propose_all(roomy, buffer) if p.type is not TaskType.INDUCTION)
@@ -166,3 +197,27 @@ def test_metrics_survive_a_torn_line_and_rewind(tmp_path):
     assert [line["step"] for line in read_metrics(run.metrics)] == [0, 1, 2]
     assert run.log.read_text().endswith("a line\n")
     assert list(run.tensorboard.iterdir())
+
+
+def test_wrong_answers_that_repeat_the_question_pay_where_another_is_right(model, sandbox, buffer, tmp_path):
+    """Of four answers to a task one is right, two repeat the question; one task in the batch nobody gets right."""
+
+    def say(prompt, sample):
+        last = prompt.rsplit("\n", 1)[-1]
+        if last.startswith("def f("):
+            return "\n    return x +\n\n"
+        number = int(prompt.rsplit("return [x, ", 1)[1].partition("]")[0])
+        return ["1\n", "1\n", "'no'\n", f"[1, {number}]\n" if number else "'no'\n"][sample]
+
+    config = tiny_config(model, propose=ProposeConfig(batch=6, types=(TaskType.DEDUCTION,), max_tokens=120))
+    config = replace(config, solver=replace(config.solver, batch=6, train_on=TrainOn.ESTIMATE, copy_penalty=0.25))
+    at = table(model, sandbox, config, say)
+    learner = Learner(at.policy, config.learner, config.model)
+    with Telemetry(Run(tmp_path)) as telemetry:
+        record = SelfPlay(at, learner, buffer, telemetry.phase).step(1)
+    solved = [r for r in record.rollouts if r.role is Role.SOLVE]
+    groups = [solved[start : start + 4] for start in range(0, 24, 4)]
+    assert len(solved) == 24
+    penalties = sorted([rollout.penalty for rollout in group] for group in groups)
+    assert penalties == [[0.0] * 4, *[[0.25, 0.25, 0.0, 0.0]] * 5]
+    assert {rollout.reward for rollout in solved} == {1.0, -0.5}  # what is stored and shown is the method's own

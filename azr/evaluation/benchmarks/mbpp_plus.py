@@ -6,7 +6,7 @@ The facts below are EvalPlus' (Apache-2.0): the types that its JSON has lost, an
 from typing import Any
 
 from azr.evaluation.benchmark import Area, Benchmark, HubSource, Problem, Row
-from azr.evaluation.benchmarks.evalplus_rows import inputs_of
+from azr.evaluation.benchmarks.evalplus_rows import Inputs, inputs_of
 from azr.evaluation.judging.function_outputs import TOLERANT, FunctionOutputs, Rule, close_numbers
 from azr.evaluation.prompts import function_to_write
 from sandbox import Arguments, equal
@@ -82,9 +82,19 @@ _RULES = {
 _RULES_BY_NAME = dict.fromkeys(("check_str", "text_match_three", "text_starta_endb"), _ANYTHING)
 
 
+def number_of(row: Row) -> int:
+    """The number in a row's id, which is `Mbpp/2` in the release file and `2` on the hub."""
+    return int(str(row["task_id"]).rpartition("/")[2])
+
+
+def typed_inputs(row: Row) -> Inputs:
+    """The row's inputs with the types that JSON has lost."""
+    return inputs_of(row, _SHAPES.get(number_of(row), ""))
+
+
 def _problem(_: int, row: Row) -> Problem:
-    number = int(str(row["task_id"]).rpartition("/")[2])
-    inputs = inputs_of(row, _SHAPES.get(number, ""))
+    number = number_of(row)
+    inputs = typed_inputs(row)
     description = row["prompt"].strip().strip('"').strip()
     if "test_list" in row:  # the hub's rows have the example apart
         description = f"{description}\n{row['test_list'][0]}"
