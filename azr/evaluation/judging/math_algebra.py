@@ -21,6 +21,7 @@ _FINEST = 2000  # digits: two constants that agree so far in their difference ar
 _POINTS = 5
 _DECIMAL = re.compile(r"(?<![\d.])(\d*)\.(\d+)(?!\d*\.)")
 _BASED = re.compile(r"\d\s*_\s*\{?\s*\d")
+_CIS = re.compile(r"\\text\s*\{\s*cis\s*\}\s*(\([^()]*\)|[^()+,=-]+)")  # cos + i sin
 # Operators that leave the work to whoever evaluates them.
 _UNEVALUATED = re.compile(
     r"\\(?:sum|prod|i{0,3}int|oint|lim|limsup|liminf|binom|choose|dbinom|tbinom|det|gcd|lcm|max|min|bmod|mod)(?![A-Za-z])"
@@ -50,6 +51,7 @@ def read_expression(text: str) -> sympy.Basic | None:
         return None
     text = _DECIMAL.sub(lambda m: rf"\frac{{{int(m[1] + m[2])}}}{{{10 ** len(m[2])}}}", text)
     text = re.sub(r"(\d|\})\s*\^\{\\circ\}", r"\1 \\cdot \\frac{\\pi}{180}", text)
+    text = _CIS.sub(r"e^{i(\1)}", text)
     text = text.replace("'", "^{\\prime}")
     try:
         found = latex2sympy(
@@ -79,7 +81,7 @@ def same_value(reference: str, answer: str, is_rounded: bool, number: Number | N
         return _agree(wanted, given, is_rounded)
     if not isinstance(wanted, sympy.Expr) or not isinstance(given, sympy.Expr):
         return bool(wanted == given)
-    if number is not None and not is_rounded:
+    if number is not None and number.last_place is not None and not is_rounded:
         return _is_rounding_of(wanted, number)
     return _close(wanted, given, is_rounded)
 

@@ -2,13 +2,16 @@
 
 import re
 
+import sympy
+
 from azr.evaluation.judging import math_algebra as algebra
 from azr.evaluation.judging.math_number import read_based, read_number, same_number
 from azr.evaluation.judging.math_quantity import Quantity, split_unit, unwrapped_text, without_label, without_noun
-from azr.evaluation.judging.math_shape import Items, Matrix, Ordered, Shape, Union, as_list, read_shape, split_sides
+from azr.evaluation.judging.math_shape import Items, Matrix, Ordered, Shape, Union, read_shape, split_sides
 from azr.evaluation.judging.math_text import braced, plain, squeezed
 
 _RELATION = r"\\(?:le|ge)(?![A-Za-z])|<=|>=|<|>"
+_GROUPED = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
 _NAME = re.compile(
     r"\(?(?:[A-Za-z]|\\[A-Za-z]+|\\text\{[^{}]*\})(?:_\{[^{}]*\}|'|\^\{\\prime\}|\\[A-Za-z]+\{[^{}]*\})*"
     r"(?:\([A-Za-z](?:, ?[A-Za-z])*\))?(?:, ?[A-Za-z](?:_\{\w+\})?)*\)?"
@@ -31,7 +34,14 @@ def equal_answers(reference: str, answer: str, unit: str | None = None) -> bool:
         return True
     if not re.search(r"!", wanted) and re.fullmatch(r"[^!]*\d!", given) and equal_answers(reference, given[:-1], unit):
         return True
-    return _same(wanted, given, unit)
+    return any(_same(w, g, unit) for w in _readings(wanted) for g in _readings(given))
+
+
+def _readings(text: str) -> tuple[str, ...]:
+    r"""Without the commas that may be marks between thousands, as in 1,000\pi; 1,250 alone may be a list as well."""
+    ungrouped = _GROUPED.sub(lambda found: found[0].replace(",", ""), text)
+    is_number = ungrouped == text or re.search(r"[A-Za-z$€£¥%]", text)
+    return (ungrouped,) if is_number else (text, ungrouped)
 
 
 def _prepared(text: str) -> str:
@@ -42,9 +52,6 @@ def _same(wanted: str, given: str, unit: str | None = None) -> bool:
     if wanted and squeezed(wanted) == squeezed(given):
         return True
     if _same_shape(read_shape(wanted), read_shape(given), unit):
-        return True
-    lists = as_list(wanted), as_list(given)
-    if any(lists) and _same_shape(lists[0] or read_shape(wanted), lists[1] or read_shape(given), unit):
         return True
     return bool(re.search(r"\\(?:cup|cap|setminus|mathbb)|[(\[]", wanted)) and algebra.same_set(wanted, given)
 
@@ -169,16 +176,22 @@ def _same_inequality(wanted: str, given: str, wanted_signs: list[str], given_sig
 
 
 def _results(sides: list[str], is_approximate: bool) -> list[str]:
-    r"""The sides of a chain that it ends in: the last; both in 5 = x and in 10/3 \approx 3.33."""
+    r"""The sides that a chain amounts to: the last; two in 5 = x and 10/3 \approx 3.33; all in bases, 101_2 = 5."""
     if _is_name(sides[-1]) and not _is_name(sides[0]):
         return [sides[-1], sides[-2]]
-    return sides[-2:] if is_approximate else sides[-1:]
+    based = [side for side in sides if read_based(side)]
+    return based + (sides[-2:] if is_approximate else sides[-1:])
 
 
 def _is_consistent(sides: list[str]) -> bool:
     """False where a chain of constants contradicts itself: 0 = 1 is no way to say 1."""
-    values = [value for side in sides if (value := algebra.numeric(split_unit(side).value)) is not None]
+    values = [value for side in sides if (value := _constant(side)) is not None]
     return all(abs(value - values[0]) <= 0.01 * abs(values[0]) for value in values[1:])
+
+
+def _constant(side: str) -> sympy.Expr | None:
+    based = read_based(side)
+    return algebra.numeric(str(based.value) if based else split_unit(side).value)
 
 
 def _same_quantity(wanted_text: str, given_text: str, unit: str | None) -> bool:
@@ -186,7 +199,7 @@ def _same_quantity(wanted_text: str, given_text: str, unit: str | None) -> bool:
         return True
     based, other = read_based(wanted_text), read_based(given_text)
     if based:
-        return other == based if other else given_text.replace(" ", "").upper() == based.digits
+        return other == based if other else squeezed(given_text).upper() == based.digits
     if other:
         number = read_number(wanted_text)
         return number is not None and number.value == other.value
@@ -195,7 +208,7 @@ def _same_quantity(wanted_text: str, given_text: str, unit: str | None) -> bool:
     if wanted_unit and given.unit:
         if wanted_unit != given.unit:
             return False
-    elif not (wanted.certain and given.certain):
+    elif not (wanted.certain and given.certain) and (re.search("[A-Za-z]", wanted_text) or not given.likely):
         wanted, given = Quantity(wanted_text, None), Quantity(given_text, None)
     bare_words = not re.search(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", "", wanted.value))
     return _same_bare(without_noun(wanted.value, bare_words=False), without_noun(given.value, bare_words))

@@ -6,9 +6,15 @@ Everything here takes time linear in the text, whatever the text is.
 import re
 from dataclasses import dataclass
 
-from azr.evaluation.judging.math_phrase import bare, last_formula_or_number, read_phrase
+from azr.evaluation.judging.math_phrase import bare, last_bold, last_formula_or_number, read_phrase
 
-_THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>")
+_THINKING = r"(?:think|thinking|thoughts?|reasoning)"
+_THOUGHT = re.compile(
+    rf"[<◁\[](/?){_THINKING}(?:\s[^<>\n]{{0,80}})?[>▷\]]|<\|(?:begin|(end))_of_(?:thought|thinking)\|>", re.IGNORECASE
+)
+# Marks at which an engine would have stopped, and how HTML says bold.
+_STOP = re.compile(r"<\|(?:im_end|endoftext|eot_id|end_of_text|end|eom_id)\|>|</s>|<(?:eos|end_of_turn)>|<｜end▁of▁sentence｜>")
+_HTML = re.compile(r"</?(?:b|strong|i|em|u|p|br|mark|span|div|center|big)(?:\s[^<>\n]{0,80})?\s?/?>", re.IGNORECASE)
 _ANSWER_TAG = re.compile(r"<answer>(.*?)(?:</answer>|(?=<answer>)|\Z)", re.DOTALL)
 _BRACE_OR_BOX = re.compile(r"(\\(?:boxed|fbox|framebox)\s*)?\{|\\[\\{}]|\}")
 _BARE_BOX = re.compile(r"\\boxed\s*([-+]?\$?\.?\d[\d,./]*)")
@@ -25,7 +31,7 @@ _ANNOUNCED = re.compile(
     r"|(?<![A-Za-z])answers?[*_.#]{0,4}[ \t]*(?=\r?\n)"
     # "A: 26", as in the solutions published with GSM8K
     r"|(?:^|\n)[ \t*]*A:"
-    r")[\s:=*_]*",
+    r")[ \t:=*_]*",
     re.IGNORECASE,
 )
 _LONGEST_PHRASE = 2000
@@ -42,11 +48,12 @@ class _Box:
 def extract_answer(text: str) -> str | None:
     """The answer that a response ends with; None where there is none.
 
-    Thinking does not count, nor does a thought that was never closed. What `<answer>` tags hold goes before what is
+    Thinking does not count, nor does a thought that was never closed, nor what goes on behind a mark of the end. What `<answer>` tags hold goes before what is
     around them. Then the last box counts, else what is behind `####`, else what is said to be the answer, else the
-    last formula or number.
+    last formula or number, else the last bold words.
     """
-    tagged = _tagged(text := _without_thinking(text))
+    text = _HTML.sub("", _before_stop(_without_thinking(text)))
+    tagged = _tagged(text)
     text = tagged or text
     if (box := last_box(text)) is not None:
         return box[0].strip()
@@ -61,7 +68,7 @@ def extract_answer(text: str) -> str | None:
             return answer
     if tagged and (answer := read_phrase(tagged)):
         return answer
-    return last_formula_or_number(text)
+    return last_formula_or_number(text) or last_bold(text)
 
 
 def last_box(text: str) -> tuple[str, str] | None:
@@ -108,12 +115,18 @@ def _without_thinking(text: str) -> str:
     kept: list[str] = []
     start, thinking = 0, False
     for tag in _THOUGHT.finditer(text):
-        if not thinking and tag[1]:
+        ends = bool(tag[1] or tag[2])
+        if not thinking and ends:
             kept.clear()  # the prompt had opened the thought that ends here
         elif not thinking:
             kept.append(text[start : tag.start()])
-        start, thinking = tag.end(), not tag[1]
+        start, thinking = tag.end(), not ends
     return "\n".join(kept if thinking else [*kept, text[start:]])
+
+
+def _before_stop(text: str) -> str:
+    """The text to its end mark; marks before which there is nothing are the prompt's."""
+    return next((part for part in _STOP.split(text) if part.strip()), "")
 
 
 def _tagged(text: str) -> str | None:

@@ -12,23 +12,24 @@ _LARGEST_EXPONENT = 5000
 _WHOLE = r"\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d+"
 _DECIMAL = rf"(?:(?P<whole>{_WHOLE})(?:\.(?P<decimals>\d*))?|\.(?P<only>\d+))"
 _EXPONENT = (
-    r"(?: ?(?:\\text\{ ?)?[eE](?: ?\})? ?(?P<e>[-+]?\d+)"
+    r"(?: ?(?:\\text\{ ?)?[eE](?: ?\})? ?\{? ?(?P<e>[-+]?\d+) ?\}?"
     r"| ?(?:\\times|\\cdot|\*|[xX]) ?10 ?\^ ?\{ ?(?P<ten>[-+]? ?\d+) ?\})"
 )
-_PLAIN = re.compile(rf"\(?{_DECIMAL}\)?{_EXPONENT}?(?P<percent> ?%)?")
+_PLAIN = re.compile(rf"(?P<open>\()?{_DECIMAL}(?P<close>\))?{_EXPONENT}?(?P<percent> ?%)?")
 _POWER_OF_TEN = re.compile(r"10 ?\^ ?\{ ?([-+]? ?\d+) ?\}")
 _REPEATING = re.compile(r"(\d*)\.(\d*) ?\\(?:overline|bar) ?\{ ?(\d+) ?\}")
 _SIMPLE = r"-? ?\d+(?:\.\d+)?\.?"
 _FRACTION = re.compile(rf"\\frac ?\{{ ?({_SIMPLE}) ?\}} ?\{{ ?({_SIMPLE}) ?\}}|({_SIMPLE}) ?/ ?({_SIMPLE})")
 _MIXED = re.compile(r"(\d+)(?: ?\\frac ?\{ ?(\d+) ?\} ?\{ ?(\d+) ?\}| +(\d+) ?/ ?(\d+))")
 _BASED = re.compile(
-    r"\(? ?(?P<digits>[0-9A-Fa-f]+(?:,[0-9]{3})*) ?\)? ?"
-    r"(?:_ ?\{ ?(?:\\text ?\{)? ?(?:base)? ?\}? ?(?P<low>\w+) ?\}? ?\}"
-    r"|(?:\\text ?\{)? ?\(? ?(?:in )?base[- ]?\}? ?(?P<word>\w+) ?\)?\}?)"
+    r"(?:\( ?|\\overline ?\{ ?)?(?P<digits>[0-9A-Fa-f]+(?:,[0-9]{3})*) ?[)}]? ?"
+    r"(?:_ ?\{ ?(?:\\text ?\{)? ?\(?(?:base)? ?\}? ?(?P<low>\w+) ?\)?\}? ?\}"
+    r"|(?:\\text ?\{)? ?\(? ?(?:in )?base[- ]?\}? ?(?P<word>\w+) ?\)?\}?"
+    r"|\\text ?\{ ?\(? ?(?:in )?(?P<named>binary|octal|decimal|hexadecimal|hex) ?\)? ?\})"
 )
 _BASES = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
-    "twelve": 12, "sixteen": 16, "binary": 2, "octal": 8, "decimal": 10, "hex": 16,
+    "twelve": 12, "sixteen": 16, "binary": 2, "octal": 8, "decimal": 10, "hex": 16, "hexadecimal": 16,
 }  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def read_based(text: str) -> Based | None:
     found = _BASED.fullmatch(" ".join(text.split()))
     if not found:
         return None
-    name = (found["low"] or found["word"]).lower()
+    name = (found["low"] or found["word"] or found["named"]).lower()
     base = int(name) if name.isdigit() else _BASES.get(name, 0)
     return Based(found["digits"].replace(",", "").upper(), base) if 2 <= base <= 36 else None
 
@@ -137,7 +138,7 @@ def _plain(found: re.Match[str]) -> Number | None:
     whole = re.sub("[, ]", "", found["whole"] or "0")
     decimals = found["decimals"] or found["only"] or ""
     exponent = int((found["e"] or found["ten"] or "0").replace(" ", ""))
-    if abs(exponent) > _LARGEST_EXPONENT:
+    if abs(exponent) > _LARGEST_EXPONENT or bool(found["open"]) != bool(found["close"]):
         return None
     scale = Fraction(10) ** exponent
     is_rounded = bool(decimals.strip("0")) or found["e"] is not None or (found["ten"] is not None and bool(decimals))

@@ -10,7 +10,7 @@ _LONGEST_FORMULA = 300  # characters, of one without delimiters
 _MARKS = "*_`'\"“”‘’"
 _OPENING = re.compile(r"\$\$|\\\[|\\\(|(?<!\\)\$")
 _CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
-_SENTENCE_END = re.compile(rf"\n|(?<!\\)[.!?](?=[{_MARKS})\]]*(?:\s|$))|(?<!\\);\s")
+_SENTENCE_END = re.compile(rf"\n|(?<!\\)(?<!i\.e)(?<!e\.g)[.!?](?=[{_MARKS})\]]*(?:\s|$))|(?<!\\);\s")
 _UNSIGNED = r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+)"
 _POWER_OF_TEN = r"(?:[eE][-+]?\d+(?![A-Za-z])|\s*(?:\\times|\\cdot|×|·|\*|x)\s*10\s*\^\s*\{?[-−]?\d+\}?)"
 _NUMBER = re.compile(
@@ -20,13 +20,14 @@ _NUMBER = re.compile(
 _FILLER = re.compile(
     r"(?:(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|obviously|exactly|precisely|actually|equal to|"
     r"equals|found to be|given by|about|approximately|roughly|around|only|also|now|in total|a total of|is|be|that|"
-    r"option|choice)(?![A-Za-z])[\s,:]*|[=:≈][\s]*|\\approx\s*)+",
+    r"option|choice|i get|turns out to be|comes out to)(?![A-Za-z])[\s,:]*|(?:[=:≈→⇒]|[-=]>)\s*|"
+    r"\\(?:approx|to|implies|Rightarrow|rightarrow)(?![A-Za-z])\s*)+",
     re.IGNORECASE,
 )
 # What makes a number behind it another one, or none.
 _UNFIT_BEFORE = re.compile(
     r"(?:\b(?:between\s+\S+\s+and|not|least|most|than|between|over|under|above|below|up to|mod|modulo|base|no)|n't|"
-    r"[≠≥≤>]|(?<!<)<)"
+    r"[≠≥≤]|(?<![-=])>|(?<!<)<)"
     rf"(?:\s+(?:equal to|be|a|the))?[\s{_MARKS}$(]*\Z"
 )
 # What makes a number before it another one: "5 million", "5 to 3", "5 out of 8".
@@ -36,14 +37,20 @@ _GOES_ON = re.compile(
     r"(?:in )?base \w+)(?![A-Za-z])|\.\.\.|…)"
 )
 _CLAUSE = re.compile(
-    r"[,;:]?\s+(?:because|since|as|which|so|where|when|in total|altogether|respectively|per|each|and so|"
-    r"(?:and )?not|but|rather than|instead of|for|with|is|are)\b|\s\((?=[^()]*(?<![\\A-Za-z])[A-Za-z]{3})|"
+    r"[,;:]?\s+(?:because|since|as|which|so|where|when|in total|altogether|respectively|per|each|"
+    r"and (?:so|that|this|it|nothing|no)|(?:and )?not|but|rather than|instead of|for|with|is|are)\b|"
+    r",?\s+\(?(?:i\.e|e\.g|viz)\.|\s\((?=[^()]*(?<![\\A-Za-z])[A-Za-z]{3})|"
     r"\s[–—-]\s+(?=[A-Za-z]{2})|,\s+(?!and\b|or\b)(?=[A-Za-z]{2})"
 )
+_REASON = re.compile(r",?\s+(?:because|since|as|who|which|so)\b")  # ends an answer in words
+_TALK = re.compile(r"[^\w\\^*/+=<>%-]*")  # no word and no sign of a formula
+_NEGATIVE = re.compile(r"(?:minus|negative)\s+(?=[\d$\\])", re.IGNORECASE)
+_BULLET = re.compile(r"[ \t]*(?:\r?\n\s*)+[-•+*][ \t]+")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 _FUNCTIONS = frozenset(
     ("sqrt", "sin", "cos", "tan", "log", "exp", "and", "pi", "arcsin", "arccos", "arctan", "infinity")
 )
+_IN_FORMULA = re.compile(r"[\\{}^√π²³]|\d[ixyznk](?![A-Za-z])")  # a token that is more than a number
 _LISTED = re.compile(r"\s*(?:,\s*and|,\s*or|,|and|or)\s*(?=\$|\\[(\[])")
 _UNIT_BEHIND = re.compile(r"[ \t]*(\\?%|°|[A-Za-z]{1,12}(?:/[a-z]+)?(?:\^?\d)?)(?=[\s.,;*)]|$)")
 
@@ -61,13 +68,16 @@ def read_phrase(text: str) -> str | None:
     That is the formulas or the number it begins with, else the last ones of its sentence, else the sentence, if it is
     a formula without delimiters or a few words.
     """
+    if bullet := _BULLET.match(text):
+        text = text[bullet.end() :]
     text = text.lstrip(" \t\r\n#>:" + _MARKS)
     if filler := _FILLER.match(text):
         text = text[filler.end() :].lstrip(" \t\r\n" + _MARKS)
+    text = _NEGATIVE.sub("-", text, count=1) if _NEGATIVE.match(text) else text
     if formulas := _leading_formulas(text):
         return formulas
-    if choice := re.match(r"\([A-J]\)(?=[\s.:*]|$)", text):
-        return choice[0]
+    if choice := re.match(r"\(?([A-J])\)(?=[\s.:*]|$)", text):
+        return f"({choice[1]})"
     ending = _SENTENCE_END.search(text)
     sentence = bare(text[: ending.start()] if ending else text)
     clause = bare(sentence[: cut.start()] if (cut := _CLAUSE.search(sentence)) else sentence)
@@ -82,7 +92,7 @@ def read_phrase(text: str) -> str | None:
         return clause or None
     if _NUMBER.search(sentence) or _OPENING.search(sentence):
         return last_formula_or_number(sentence)
-    return _words(sentence)
+    return _words(bare(_REASON.split(sentence, maxsplit=1)[0]))
 
 
 def last_formula_or_number(text: str) -> str | None:
@@ -101,6 +111,13 @@ def last_formula_or_number(text: str) -> str | None:
     return numbers[-1][0].strip() + (going_on[0] if going_on and not going_on[0].strip().startswith("or") else "")
 
 
+def last_bold(text: str) -> str | None:
+    """The last words in bold, or the text if it is one word; None where there are none, or too many."""
+    bold = re.findall(r"\*\*([^*\n]{1,100})\*\*", text)
+    word = re.fullmatch(r"([^\s.]{1,100})\.?", text.strip())
+    return _words(bare(bold[-1] if bold else word[1] if word else ""))
+
+
 def _words(text: str) -> str | None:
     """A formula or a few words; None where they are too many for an answer, or deny one."""
     if not text or _is_formula_text(text):
@@ -116,7 +133,7 @@ def _bare_formula(text: str, number: re.Match[str]) -> str | None:
     line = text[start : line_end if line_end >= 0 else len(text)][: 2 * _LONGEST_FORMULA]
     tokens = list(re.finditer(r"\S+", line))
     own = next((at for at, token in enumerate(tokens) if token.end() > number.start() - start), 0)
-    if not tokens or not re.search(r"[\\{}^]", tokens[own][0]):
+    if not tokens or not _IN_FORMULA.search(tokens[own][0]):
         return None
     first = last = own
     while first > 0 and _is_mathematical(tokens[first - 1][0]):
@@ -138,7 +155,7 @@ def bare(text: str) -> str:
 def _ends_behind(sentence: str, number: re.Match[str]) -> bool:
     """Whether the number that a sentence begins with is an answer by itself, and what follows is but talk."""
     rest = sentence[number.end() :].lstrip(_MARKS + ")]")
-    if not rest.strip(" .,"):
+    if _TALK.fullmatch(rest):
         return True
     if _GOES_ON.match(rest):
         return False

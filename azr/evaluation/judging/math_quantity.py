@@ -7,10 +7,16 @@ from azr.evaluation.judging.math_text import plain
 from azr.evaluation.judging.math_units import known_unit
 
 _DRESS = r"\\text|\\mu(?![A-Za-z])|\\AA(?![A-Za-z])"
-_UNIT_START = re.compile(rf"[\d}})\]](?=\s*(?:{_DRESS}|[A-Za-zÅµ(]))")
-_CURRENCIES = {"\\$": "dollar", "€": "euro", "£": "pound sterling", "¥": "yen", "¢": "cent"}
-_CURRENCY = re.compile(r"^([-+]? ?)(\\\$|[€£¥])\s*(?=[-+\d.\\(])")
-_CURRENCY_BEHIND = re.compile(r"(?<=\d)\s*(\\\$|[€£¥¢])$")
+_UNIT_START = re.compile(rf"(?:[\d}})\]]|\\pi(?![A-Za-z]))(?=\s*(?:(?:/\s*)?(?:{_DRESS})|[A-Za-zÅµ(]))")
+_CURRENCIES = {
+    "\\$": "dollar", "USD": "dollar", "€": "euro", "EUR": "euro", "£": "pound sterling", "GBP": "pound sterling",
+    "¥": "yen", "¢": "cent", "₹": "rupee", "Rs": "rupee",
+}  # fmt: skip
+_CURRENCY = re.compile(
+    r"^([-+]? ?)(?:\\text\s*\{\s*)?(?:US|CA|A)?(\\\$|[€£¥₹]|(?:USD|EUR|GBP|Rs)(?![A-Za-z]))\.?\s*\}?\s*(?=[-+\d.\\(])"
+)
+_CURRENCY_BEHIND = re.compile(r"(?<=\d)\s*(\\\$|[€£¥¢₹])$")
+_QUOTIENT_OF_UNITS = re.compile(r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}")
 _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}  # powers of ten
 _SCALE = re.compile(rf"^(.*\d[\d}}]*)\s*(?:\\text\s*\{{)?\s*({'|'.join(_SCALES)})s?\b\s*([A-Za-z .]*)\}}?$")
 _SIGN_BEFORE = re.compile(r"^(?:\\approx|\\simeq|\\sim|=|:|\\implies|\\Rightarrow|\\therefore)\s*")
@@ -27,12 +33,12 @@ _HARMLESS_BEFORE = re.compile(
 # Behind a number, these make it another one, or a condition.
 _CHANGING = re.compile(
     r"\b(?:not|no|or|and|to|least|most|more|less|greater|fewer|than|between|over|under|above|below|base|mod|modulo|"
-    r"squared|cubed|times|plus|minus|half|halves|thirds|quarters|out|if|for|when|where|otherwise|factorial|remainder|"
-    r"hundred|thousand|million|billion|trillion|percent|except|negative|only if)\b"
+    r"squared|cubed|root|roots|times|plus|minus|half|halves|thirds|quarters|out|if|for|when|where|otherwise|factorial|"
+    r"remainder|hundred|thousand|million|billion|trillion|percent|except|negative|only if)\b"
 )
-_NOUN = re.compile(r"\(?[A-Za-z](?:[A-Za-z .,'/()-]|\^-?\d)*")
+_NOUN = re.compile(r"\(?(?:/ )?[A-Za-z](?:[A-Za-z .,'/()-]|\^-?\d)*")
 _ORDINAL = re.compile(r"(?<=\d)\s*(?:\^\s*\{?)?\s*(?:\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)\b)\s*\}?$")
-_ANGLE_OF = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
+_ANGLE_OF = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])|\\text\s*\{\s*cis\s*\}")
 _NAMES = frozenset(("sin", "cos", "tan", "log", "exp", "sqrt", "mod", "gcd", "lcm", "max", "min", "inf"))
 
 
@@ -40,12 +46,14 @@ _NAMES = frozenset(("sin", "cos", "tan", "log", "exp", "sqrt", "mod", "gcd", "lc
 class Quantity:
     """An answer's value as text, and its unit under our name, None where there is none that we know.
 
-    `certain` is False where the unit may as well be a variable: a bare m or mg.
+    `certain` is False where the unit may as well be a variable, as a bare m or mg; it is `likely` one where it has two
+    letters or stands apart.
     """
 
     value: str
     unit: str | None
     certain: bool = True
+    likely: bool = True
 
 
 def split_unit(answer: str) -> Quantity:
@@ -64,8 +72,9 @@ def split_unit(answer: str) -> Quantity:
         return Quantity(rest.value, unit or rest.unit)
     for start in _unit_starts(text):
         if unit := known_unit(text[start:]):
-            certain = "\\" in text[start:] or re.search("[A-Za-z]{3}", text[start:]) is not None
-            return Quantity(text[:start].strip(), unit, certain)
+            tail = text[start:]
+            certain = "\\" in tail or re.search("[A-Za-z]{3}", tail) is not None
+            return Quantity(text[:start].strip(), unit, certain, re.search(r"^\s|[A-Za-z]\W*[A-Za-z]", tail) is not None)
     return Quantity(text, None)
 
 
@@ -78,10 +87,10 @@ def without_noun(value: str, bare_words: bool) -> str:
     value = _ORDINAL.sub("", value)
     for start in _unit_starts(value):
         tail = value[start:]
-        words = " ".join(re.sub(r"\\text|\\mu|\\AA|[{}~]", " ", tail).split()).replace(" ^ ", "^")
+        words = " ".join(re.sub(r"\\text|\\mu|\\AA|[{}~]", " ", tail).split()).replace(" ^", "^").replace("^ ", "^")
         if not _NOUN.fullmatch(words) or _CHANGING.search(words.lower()):
             continue
-        if tail.lstrip().startswith("\\text") or (bare_words and _are_words(tail)):
+        if tail.lstrip(" /").startswith("\\text") or (bare_words and _are_words(tail)):
             return value[:start].strip()
     return value
 
@@ -105,16 +114,18 @@ def unwrapped_text(text: str) -> str:
 
     def replace(found: re.Match[str]) -> str:
         content = found[1].strip()
-        if known_unit(content) and re.search(r"[\d})]\s*$", text[: found.start()]):
+        before = text[: found.start()].rstrip()
+        if before.endswith(("_", "^")) or (known_unit(content) and re.search(r"[\d})]$", before)):
             return found[0]
-        if re.fullmatch(r"[\d.,/\s()+%-]+|\(?[A-Za-z]\)?", content):
+        if re.fullmatch(r"[\d.,:/\s()+%-]*|\(?[A-Za-z]\)?", content):
             return f" {content} "
-        if number := re.fullmatch(r"(.*?)\s*(-?\d[\d.,/ ]*?%?)(\s+[A-Za-z(].*|\s*[A-Za-z(].*|[.,]?)", content):
-            before = f"\\text{{{number[1]}}}" if number[1].strip() else ""
+        if number := re.fullmatch(r"(.*?)\s*(-?\d[\d.,:/ ]*?%?)(\s*[A-Za-z(].*|[.,]?)", content):
+            words = f"\\text{{{number[1]}}}" if number[1].strip() else ""
             behind = f"\\text{{{number[3]}}}" if number[3].strip(" .,") else ""
-            return f"{before} {number[2].rstrip(',')} {behind}" if not re.search(r"\d", number[1]) else found[0]
+            return f"{words} {number[2].rstrip(',')} {behind}" if not re.search(r"\d", number[1]) else found[0]
         return found[0]
 
+    text = _QUOTIENT_OF_UNITS.sub(r"\\text{\1/\2}", text)
     return re.sub(r"\\text\s*\{([^{}]*)\}", replace, text).strip()
 
 

@@ -8,7 +8,6 @@ from azr.evaluation.judging.math_text import closing
 _SEPARATOR = re.compile(
     r"(?:[,;]\s*(?:(?:\\text\s*\{\s*)?(?:and|or)\s*\}?)?|\\text\s*\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?<![A-Za-z])(?:and|or)(?![A-Za-z]))"
 )
-_THOUSANDS = re.compile(r"[-+]?(?:\\\$|[€£¥])?[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?:_\{\w+\})?\D*")
 _MATRIX = re.compile(
     r"\(?\[?\s*\\begin\{([pbB]?(?:small)?matrix|array)\}(?:\{[^{}]*\})?(.*)\\end\{\1\}\s*\]?\)?", re.DOTALL
 )
@@ -53,7 +52,7 @@ Shape = Items | Ordered | Union | Matrix | str
 def read_shape(text: str) -> Shape:
     r"""The shape of a braced answer (math_text.py); a string where it is one expression, brackets around it taken off.
 
-    a \pm b is a list of two. 1,250 is a number (`as_list` reads it as a list).
+    a \pm b is a list of two, and so is 1,250: marks between thousands must be gone before.
     """
     text = _MEMBER.sub("", text.strip()).strip()
     text = re.sub(r"\\rangle(?![A-Za-z])", ")", re.sub(r"\\langle(?![A-Za-z])", "(", text))
@@ -62,14 +61,10 @@ def read_shape(text: str) -> Shape:
         return Matrix(tuple(tuple(cell.strip() for cell in row.split("&")) for row in rows))
     if len(pieces := _split(text, re.compile(r"\\cup(?![A-Za-z])"))) > 1:
         return Union(tuple(pieces))
-    named, _, value = text.rpartition("=")  # Total = 1,250
-    is_number = _THOUSANDS.fullmatch(value.strip()) is not None and "," not in named
-    if not is_number and len(parts := _split(text, _SEPARATOR)) > 1:
+    if len(parts := _split(text, _SEPARATOR)) > 1:
         return Items(_both_signs(parts))
     if text.startswith("\\{") and text.endswith("\\}") and not re.search(r"\\mid|\||:", text):
-        inner = text[2:-2].strip()
-        parts = [inner] if _THOUSANDS.fullmatch(inner) else _split(inner, _SEPARATOR)
-        return Items(_both_signs(parts), is_set=True)
+        return Items(_both_signs(_split(text[2:-2], _SEPARATOR)), is_set=True)
     if text[:1] in ("(", "[") and text[-1:] in (")", "]") and _encloses(text):
         parts = _split(text[1:-1], re.compile(r"[,;]"))
         if len(parts) > 1:
@@ -79,11 +74,6 @@ def read_shape(text: str) -> Shape:
     if len(signs := _both_signs([text])) > 1:
         return Items(signs)
     return text
-
-
-def as_list(text: str) -> Items | None:
-    """What 1,250 or 2,125,300 is where it is no number: a list; None for anything else."""
-    return Items(tuple(text.split(","))) if re.fullmatch(r"[-+]?\d{1,3}(?:,\d{3})+", text) else None
 
 
 def split_sides(text: str, sign: str = r"=|\\approx(?![A-Za-z])") -> list[str]:

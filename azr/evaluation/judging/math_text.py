@@ -13,7 +13,7 @@ _SYMBOLS = {
     "÷": "\\div ", "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "±": "\\pm ", "∓": "\\mp ", "⁄": "/", "∕": "/",
     "≤": "\\le ", "⩽": "\\le ", "≥": "\\ge ", "⩾": "\\ge ", "≠": "\\neq ", "≈": "\\approx ", "≡": "\\equiv ",
     "→": "\\to ", "⇒": "\\implies ", "∴": "\\therefore ", "∞": "\\infty ", "∅": "\\emptyset ", "Ø": "\\emptyset ",
-    "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∖": "\\setminus ", "°": "^{\\circ}", "º": "^{\\circ}", "…": "\\ldots ",
+    "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∖": "\\setminus ", "°": "^{\\circ}", "º": "^{\\circ}", "˚": "^{\\circ}", "…": "\\ldots ",
     "⋯": "\\ldots ", "∑": "\\sum ", "∏": "\\prod ", "∫": "\\int ", "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ",
     "⌉": "\\rceil ", "′": "'", "’": "'", "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}",
     "ℂ": "\\mathbb{C}", "∠": "\\angle ", "ℓ": "\\ell ", "ħ": "\\hbar ", "✓": "", "✔": "", "✅": "", "☑": "", "∎": "",
@@ -34,9 +34,10 @@ _ROOTS = {"√": "\\sqrt", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]"}
 
 # Commands that change how their last argument looks; the number is that of the arguments before it.
 _STYLES = {
-    **dict.fromkeys(("textcolor", "colorbox", "cellcolor"), 1),
+    "fcolorbox": 2,
+    **dict.fromkeys(("textcolor", "colorbox", "cellcolor", "enclose"), 1),
     **dict.fromkeys(
-        ("boxed", "fbox", "framebox", "mathbf", "boldsymbol", "bm", "pmb", "underline", "underbrace", "mathit",
+        ("boxed", "fbox", "framebox", "bbox", "mathbf", "boldsymbol", "bm", "pmb", "underline", "underbrace", "mathit",
          "mathnormal", "ensuremath", "displaystyle", "bold", "mathsf", "mathtt", "cancelto", "smash", "mathstrut",
          "emph"), 0,
     ),
@@ -46,10 +47,11 @@ _TEXTS = (
     "unit|mathbfit"
 )
 _TEXT_COMMAND = re.compile(rf"\\(?:{_TEXTS})\s*(?=\{{)")
-_STYLE_COMMAND = re.compile(rf"\\({'|'.join(_STYLES)})\s*(?=\{{)")
+_STYLE_COMMAND = re.compile(rf"\\({'|'.join(_STYLES)})\s*(?:\[[^\[\]]*\]\s*)?(?=\{{)")
 _SIZES = re.compile(
     r"\\(?:left|right|middle)\s*\.|\\(?:left|right|middle|[bB]ig{1,2}[lrm]?|displaystyle|textstyle|scriptstyle|limits|"
-    r"nolimits|mathstrut|bf|it|normalsize|large|Large|small|tiny|huge|centering)(?![A-Za-z])"
+    r"nolimits|mathstrut|bf|it|normalsize|large|Large|LARGE|small|scriptsize|footnotesize|tiny|huge|Huge|centering|"
+    r"math(?:bb|cal|frak)(?=\s*\{[\d.,]+\}))(?![A-Za-z])"
 )
 _GONE = re.compile(
     r"\\(?:color|tag\*?|label|phantom|hphantom|vphantom|hspace\*?|vspace\*?)\s*\{[^{}]*\}|"
@@ -66,7 +68,13 @@ _SYNONYMS = (
     (re.compile(r"\\lt(?![A-Za-z])"), "<"),
     (re.compile(r"\\gt(?![A-Za-z])"), ">"),
     (re.compile(r"\\(?:dots[bcimo]?|cdots|hdots|vdots|ddots)(?![A-Za-z])|\.\.\.+"), r"\\ldots "),
-    (re.compile(r"\\(?:varnothing|O)(?![A-Za-z])|\\\{\s*\\\}|\\lbrace\s*\\rbrace"), r"\\emptyset"),
+    (
+        re.compile(
+            r"\\(?:varnothing|O)(?![A-Za-z])|\\\{\s*\\\}|\\lbrace\s*\\rbrace|\\text\s*\{\s*(?:the )?empty set\s*\}",
+            re.IGNORECASE,
+        ),
+        r"\\emptyset",
+    ),
     (re.compile(r"\\lbrace(?![A-Za-z])"), r"\\{"),
     (re.compile(r"\\rbrace(?![A-Za-z])"), r"\\}"),
     (re.compile(r"\\(?:lbrack)(?![A-Za-z])"), "["),
@@ -74,8 +82,8 @@ _SYNONYMS = (
     (re.compile(r"\\(?:lvert|rvert|vert)(?![A-Za-z])"), "|"),
     (re.compile(r"\\(?:rightarrow|longrightarrow|mapsto)(?![A-Za-z])"), r"\\to"),
     (re.compile(r"\\(?:varepsilon)(?![A-Za-z])"), r"\\epsilon"),
-    (re.compile(r"\\(?:imath|jmath)(?![A-Za-z])"), "i"),
-    (re.compile(r"\\(?:degree|textdegree)(?![A-Za-z])|\^\s*\{?\s*\\circ\s*\}?"), r"^{\\circ}"),
+    (re.compile(r"\\dot\s*\{?\s*\\imath\s*\}?|\\(?:imath|jmath)(?![A-Za-z])"), "i"),
+    (re.compile(r"\\(?:degree|textdegree)(?![A-Za-z])|\^\s*\{?\s*(?:\\circ|\\text\s*\{\s*o\s*\})\s*\}?"), r"^{\\circ}"),
     (re.compile(r"\\%"), "%"),
     (re.compile(r"\\&"), "&"),
     (re.compile(r"\\(?:smallsetminus|backslash)(?![A-Za-z])"), r"\\setminus"),
@@ -95,9 +103,9 @@ def plain(answer: str) -> str:
     text = _unstyled(text)
     text = re.sub(r"(\d),(?:\\!|\{\}|\\,)\s*(?=\d{3})|(\d)\{,\}(?=\d)", lambda m: f"{m[1] or m[2]},", text)
     text = _SPACES.sub(" ", text)
+    text = _TEXT_COMMAND.sub(r"\\text", text)
     for pattern, name in _SYNONYMS:
         text = pattern.sub(name, text)
-    text = _TEXT_COMMAND.sub(r"\\text", text)
     return _trimmed(text)
 
 
@@ -200,12 +208,16 @@ def _unstyled(text: str) -> str:
 
 def _trimmed(text: str) -> str:
     while True:
-        shorter = text.strip().strip("`").removesuffix("\\\\").rstrip(" .,;*").removeprefix("**").strip()
+        shorter = _unquoted(text.strip().strip("`")).removesuffix("\\\\").rstrip(" .,;:*").removeprefix("**").strip()
         if shorter.startswith("{") and closing(shorter, 0) == len(shorter) - 1:
             shorter = shorter[1:-1]
         if shorter == text:
             return text
         text = shorter
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if re.fullmatch(r'"[^"]*"|“[^“”]*”', text) else text
 
 
 def _arguments(text: str) -> str:

@@ -51,6 +51,7 @@ _UNITS = {
         ("MPa",),
         ("GPa",),
         ("mol", "mole", "moles"),
+        ("C", "coulomb", "coulombs"),
         ("L", "liter", "liters", "litre", "litres"),
         ("mL", "milliliter", "milliliters"),
         ("amu",),
@@ -80,6 +81,9 @@ def _named(bare: str) -> str | None:
     joined = bare.replace(" ", "")
     if name := _UNITS.get(bare) or _UNITS.get(joined) or (_UNITS.get(bare.lower()) if len(bare) > 3 else None):
         return name
+    if inverse := re.fullmatch(r"([A-Za-z]+)\^-1|/([A-Za-z]+)", bare):
+        below = _named(inverse[1] or inverse[2])
+        return below and f"1/{below}"
     if power := re.fullmatch(r"(square|sq|cubic|cu) (.+)|(.+?)\^([23])|(.+) (squared|cubed)", bare):
         base = _named(power[2] or power[3] or power[5])
         exponent = 2 if (power[1] or power[4] or power[6]) in ("square", "sq", "2", "squared") else 3

@@ -89,9 +89,9 @@ def test_a_mixed_number_is_the_sum_and_never_the_product(whole: int, top: int, b
         f"{sign}{whole}\\ {top}/{bottom}",
     )
     for form in forms:
-        assert equal_answers(f"\\frac{{{value.numerator}}}{{{value.denominator}}}", sign + form)
-        assert not equal_answers(f"{sign}\\frac{{{whole * top}}}{{{bottom}}}", sign + form)
-        assert not equal_answers(f"{sign}\\frac{{{top}}}{{{bottom}}}", sign + form)
+        assert equal_answers(f"\\frac{{{value.numerator}}}{{{value.denominator}}}", form)
+        assert not equal_answers(f"{sign}\\frac{{{whole * top}}}{{{bottom}}}", form)
+        assert not equal_answers(f"{sign}\\frac{{{top}}}{{{bottom}}}", form)
 
 
 @settings(deadline=None)
