@@ -11,12 +11,12 @@ from typing import Any
 
 import altair as alt
 
+from azr.report.drawing import DATA, PALETTE, field_name, finished
 from azr.report.story import DIFFICULTIES, RunStory
 
 _NUMBER = ",.6~g"
 POINTS = 250  # of a line; more are averaged
 SMOOTHED_FROM = 60  # points from which a line gets a moving average
-PALETTE = ["#3d8bd4", "#e07b39", "#2fa67a", "#b565c4", "#d4a72c", "#d65c6c", "#6d7fd8", "#8a8f98"]
 _DIFFICULTY_COLOURS = ["#8a3b4a", "#d65c6c", "#d4a72c", "#2fa67a", "#3d8bd4"]
 
 
@@ -132,7 +132,7 @@ def line_spec(points: Sequence[Point], unit: str, runs: int) -> dict[str, Any]:
         "line:N", title=None, scale=alt.Scale(domain=names, range=PALETTE), legend=None if len(names) == 1 else _STROKES
     )
     dash = [] if runs == 1 else [alt.StrokeDash("run:N", title=None, legend=_STROKES)]
-    base = alt.Chart(_POINTS).encode(x=_STEPS)
+    base = alt.Chart(DATA).encode(x=_STEPS)
     lines = base.mark_line(strokeWidth=1 if smooth else 2, opacity=0.35 if smooth else 1).encode(
         alt.Y("value:Q", title=None, axis=alt.Axis(format=axis_format), scale=alt.Scale(zero=False)), colour, *dash
     )
@@ -142,7 +142,7 @@ def line_spec(points: Sequence[Point], unit: str, runs: int) -> dict[str, Any]:
         layers.append(average.mark_line(strokeWidth=2.5).encode(alt.Y("mean:Q", title=None), colour, *dash))
     elif max(sum(1 for p in points if p.line == name) for name in names) <= 30 * runs:
         layers.append(base.mark_point(filled=True, size=36, opacity=1).encode(alt.Y("value:Q"), colour))
-    return _finished(alt.layer(*layers, _pointer(values, axis_format)), values)
+    return finished(alt.layer(*layers, _pointer(values, axis_format)), values)
 
 
 def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequence[str], share: bool) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequenc
     values = [_row(point, 1) for point in points]
     axis = alt.Axis(format=".0%" if share else _NUMBER)
     area = (
-        alt.Chart(_POINTS)
+        alt.Chart(DATA)
         .mark_area(opacity=0.85, interpolate="monotone" if share else "linear")
         .encode(
             _STEPS,
@@ -160,10 +160,9 @@ def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequenc
         )
         .transform_calculate(order=f"indexof({list(names)!r}, datum.line)")
     )
-    return _finished(alt.layer(area, _pointer(values, _NUMBER)), values)
+    return finished(alt.layer(area, _pointer(values, _NUMBER)), values)
 
 
-_POINTS = alt.NamedData("points")
 _STEPS = alt.X("step:Q", title="step", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False))
 _STROKES = alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1, columns=3, columnPadding=18)
 _SQUARES = alt.Legend(orient="top", symbolType="square", symbolOpacity=1, columns=2, columnPadding=18)
@@ -173,9 +172,9 @@ def _pointer(values: list[dict[str, Any]], number: str) -> alt.Chart:
     """A rule at the step nearest to the pointer, with every line's value there as its tooltip."""
     nearest = alt.selection_point(nearest=True, on="pointerover", clear="pointerout", fields=["step"], empty=False)
     keys = list(dict.fromkeys(value["key"] for value in values))
-    fields = [alt.Tooltip(field=_field(key), type="quantitative", format=number, title=key) for key in keys]
+    fields = [alt.Tooltip(field=field_name(key), type="quantitative", format=number, title=key) for key in keys]
     return (
-        alt.Chart(_POINTS)
+        alt.Chart(DATA)
         .transform_pivot("key", value="value", groupby=["step"])
         .mark_rule(strokeWidth=1, color="currentColor", aria=False)
         .encode(
@@ -221,35 +220,18 @@ def _construct_chart(story: RunStory, chart_id: str, of_run: str) -> Chart:
     )
     values = [{"construct": p.line, "when": p.run, "share": p.value} for p in points]
     when = alt.Color("when:N", title=None, scale=alt.Scale(domain=["early", "late"], range=PALETTE[:2]), legend=_DOTS)
-    base = alt.Chart(_POINTS).encode(alt.Y("construct:N", title=None, sort=None, axis=alt.Axis(grid=True)))
+    base = alt.Chart(DATA).encode(alt.Y("construct:N", title=None, sort=None, axis=alt.Axis(grid=True)))
     share = alt.X("share:Q", title=None, axis=alt.Axis(format=".0%"))
     link = base.mark_line(color="currentColor", opacity=0.4).encode(share, alt.Detail("construct:N"))
     dots = base.mark_point(filled=True, size=80, opacity=1).encode(
         share, when, tooltip=["construct:N", "when:N", alt.Tooltip("share:Q", format=".0%")]
     )
     caption = "The share of programs with it, in the first and the last fifth of the tasks."
-    spec = _finished(alt.layer(link, dots), values, height=22 * len(shown) + 20)
+    spec = finished(alt.layer(link, dots), values, height=22 * len(shown) + 20)
     return Chart(chart_id, "What programs are made of" + of_run, caption, "%", points, spec)
 
 
 _DOTS = alt.Legend(orient="top")
-
-
-def _finished(
-    chart: alt.LayerChart | alt.FacetChart, values: list[dict[str, Any]], height: int = 220
-) -> dict[str, Any]:
-    """The specification, as wide as its place on the page, in the page's own colours."""
-    text = {"labelColor": "currentColor", "titleColor": "currentColor", "labelFontSize": 12, "titleFontSize": 12}
-    line = {"gridColor": "currentColor", "gridOpacity": 0.12, "tickColor": "currentColor", "tickOpacity": 0.4}
-    configured = (
-        chart.properties(width="container", height=height, background="transparent")
-        .configure(font="system-ui, sans-serif", autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
-        .configure_axis(**text, **line, domain=False, labelOpacity=0.8, titleOpacity=0.8, titleFontWeight="normal")
-        .configure_legend(labelColor="currentColor", labelFontSize=12, symbolStrokeWidth=3)
-        .configure_view(stroke=None)
-    )
-    spec: dict[str, Any] = configured.to_dict()
-    return spec | {"datasets": {_POINTS.name: values}}  # not sooner: Altair copies data with every step it takes
 
 
 def _metric_points(story: RunStory, curve: _Curve) -> Iterable[Point]:
@@ -289,11 +271,6 @@ def _filled(points: Sequence[Point]) -> list[Point]:
 def _row(point: Point, runs: int) -> dict[str, Any]:
     key = point.line if runs == 1 else f"{point.run}: {point.line}"
     return {"step": point.step, "line": point.line, "run": point.run, "key": key, "value": float(f"{point.value:.5g}")}
-
-
-def _field(key: str) -> str:
-    """A field's name as Vega-Lite reads it: dots and brackets are its own syntax."""
-    return key.replace("\\", "\\\\").replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")
 
 
 def _of_run(story: RunStory, stories: Sequence[RunStory]) -> str:

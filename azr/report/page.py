@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import vl_convert
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from pygments import highlight
@@ -17,6 +16,7 @@ from pygments.lexers import PythonLexer
 import azr
 from azr.browse.tasks import TaskDetail
 from azr.report.charts import Chart, Point, changes, curves
+from azr.report.drawing import drawing_script, library
 from azr.report.story import Pick, RunStory
 
 ROWS = 12  # of the table beside a plot
@@ -83,14 +83,10 @@ def render(stories: Sequence[RunStory]) -> str:
         changes=[_plot_view(chart, len(stories)) for chart in changed],
         has_plots=bool(specs),
         specs=Markup(json.dumps(specs).replace("<", "\\u003c")),
-        library=Markup(_library() if specs else ""),
+        library=Markup(library() if specs else ""),
+        script=Markup(drawing_script()),
         version=azr.__version__,
     )
-
-
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script."""
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")).replace("</script", "<\\/script")
 
 
 def _style() -> str:

@@ -1,12 +1,9 @@
 """The report is opened in a real headless browser: what a reader sees, operates and hears read out."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
 from typer.testing import CliRunner
 
 from azr.browse.tasks import TaskFilter, list_tasks
@@ -17,20 +14,8 @@ from azr.report.charts import changes, curves
 from azr.report.page import render
 from azr.report.story import gather
 from azr.run import Run
+from tests.azr.browser import CONTRAST, needs_browser, opened
 from tests.azr.finished import STEPS, finished_run
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)")
 
 
 @pytest.fixture(scope="module")
@@ -44,28 +29,6 @@ def page_file(run) -> Path:
     page = Path(json.loads(said)["page"])
     assert page == run.folder / "report.html"
     return page
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        profile = tmp_path_factory.mktemp("profile")
-        context = playwright.chromium.launch_persistent_context(profile, executable_path=CHROMIUM, args=FLAGS)
-        yield context
-        context.close()
-
-
-def opened(browser: BrowserContext, file: Path, width: int = 1280, dark: bool = False) -> tuple[Page, list[str]]:
-    """The page with every plot drawn, and what went wrong or over the network on the way."""
-    page, trouble = browser.new_page(), []
-    page.on("console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on("request", lambda sent: None if sent.url == file.as_uri() else trouble.append(sent.url))
-    page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme="dark" if dark else "light")
-    page.goto(file.as_uri())
-    page.wait_for_selector("html[data-plots=drawn]", state="attached", timeout=60_000)
-    return page, trouble
 
 
 @needs_browser
@@ -100,32 +63,6 @@ def test_it_fits_the_screen_and_its_text_stands_out(browser, page_file, width, d
     assert max(plots) <= width
     assert trouble == []
     page.close()
-
-
-CONTRAST = """() => {
-  // Every piece of text below 4.5 : 1 against what lies behind it (WCAG 2.1, success criterion 1.4.3).
-  const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
-    .map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const parts = colour => colour.match(/[0-9.]+/g).map(Number);
-  const behind = element => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = parts(getComputedStyle(at).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const faint = new Set();
-  while (texts.nextNode()) {
-    const element = texts.currentNode.parentElement;
-    if (!texts.currentNode.textContent.trim() || element.closest('script, style, svg')) continue;
-    const [front, back] = [light(parts(getComputedStyle(element).color)), light(behind(element))];
-    const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
-    if (ratio < 4.5) faint.add(`${element.tagName}.${element.className} ${ratio.toFixed(2)}`);
-  }
-  return [...faint];
-}"""
 
 
 @needs_browser

@@ -1,0 +1,130 @@
+"""One side of the study: how many samples of each problem there are, how many are right, and where these stand.
+
+A thousand problems of a thousand samples are gigabytes of text, so that only counts are kept, and for each right answer
+its place in the file: the few that a person is to read are fetched later (guessing.py).
+"""
+
+from array import array
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from azr.boundary.lines import CountLine, SampleLine, numbered_lines, parse_line
+from azr.errors import UserError
+from azr.evaluation.samples import LineProblem
+
+SHOWN_LINES = 10  # of the lines that can't be used
+WAITING = 4096  # samples that are judged together
+WAITING_BYTES = 1 << 26
+
+JudgeTexts = Callable[[Sequence[tuple[str, str]]], Sequence[bool]]
+"""Says of each (task id, completion) whether it is right."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Of one problem. `places` holds the line and the index in the line of each right answer, one after the other."""
+
+    n: int = 0
+    right: int = 0
+    places: "array[int]" = field(default_factory=lambda: array("q"))
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A file of results, counted. Where `exact` is False it only says what is solved, and n and right say no more.
+
+    `bad_lines` is how many lines could not be used, `line_problems` the first of them.
+    """
+
+    label: str
+    file: Path
+    tallies: Mapping[str, Tally]
+    exact: bool
+    has_texts: bool
+    bad_lines: int
+    line_problems: tuple[LineProblem, ...]
+
+
+def read_side(
+    label: str, file: Path, judge: JudgeTexts | None = None, known_ids: Collection[str] | None = None
+) -> Side:
+    """Counts a file of results in one pass. Verdicts that are given are taken; `judge` gives the others.
+
+    Raises UserError where the file can't be read, holds nothing of use, or lacks verdicts and there is no `judge`.
+    """
+    counting = _Counting(file, judge)
+    bad_lines = 0
+    problems: list[LineProblem] = []
+    for number, line in numbered_lines(file):
+        found = parse_line(line)
+        if not isinstance(found, str) and known_ids is not None and found.task_id not in known_ids:
+            found = f"unknown task {found.task_id!r}"
+        if isinstance(found, str):
+            bad_lines += 1
+            if len(problems) < SHOWN_LINES:
+                problems.append(LineProblem(number, found))
+        elif isinstance(found, CountLine):
+            counting.add_counts(found)
+        else:
+            counting.add_samples(number, found)
+    counting.judge_waiting()
+    if not counting.tallies:
+        reason = f"; line {problems[0].line}: {problems[0].reason}" if problems else ""
+        raise UserError(f"{file}: there is no line that can be used{reason}")
+    return Side(label, file, counting.tallies, counting.exact, counting.has_texts, bad_lines, tuple(problems))
+
+
+@dataclass(slots=True)
+class _Counting:
+    """The counts so far, and the samples that wait to be judged."""
+
+    file: Path
+    judge: JudgeTexts | None
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    exact: bool = True
+    has_texts: bool = False
+    _waiting: list[tuple[str, str, int, int]] = field(default_factory=list)
+    _waiting_bytes: int = 0
+
+    def add_counts(self, line: CountLine) -> None:
+        tally = self.tallies.setdefault(line.task_id, Tally())
+        tally.n += line.n
+        tally.right += line.right
+        self.exact = self.exact and line.exact
+
+    def add_samples(self, number: int, line: SampleLine) -> None:
+        self.has_texts = True
+        for index, right in enumerate(line.rights):
+            if right is None:
+                self._wait(line.task_id, line.completions[index], number, index)
+            else:
+                self._count(line.task_id, right, number, index)
+
+    def judge_waiting(self) -> None:
+        if self._waiting and self.judge:
+            rights = self.judge([(task_id, text) for task_id, text, _, _ in self._waiting])
+            for (task_id, _, number, index), right in zip(self._waiting, rights, strict=True):
+                self._count(task_id, right, number, index)
+        self._waiting, self._waiting_bytes = [], 0
+
+    def _wait(self, task_id: str, text: str, number: int, index: int) -> None:
+        if self.judge is None:
+            raise UserError(
+                f"{self.file}, line {number}: no verdict. Say with --benchmark NAME which problems these are, and they "
+                f"are judged; or judge them once and for all: azr eval score NAME --samples {self.file} --judged OUT"
+            )
+        self.tallies.setdefault(task_id, Tally())  # now, so that problems stay in the file's order
+        self._waiting.append((task_id, text, number, index))
+        self._waiting_bytes += len(text)
+        if len(self._waiting) >= WAITING or self._waiting_bytes >= WAITING_BYTES:
+            self.judge_waiting()
+
+    def _count(self, task_id: str, right: bool, number: int, index: int) -> None:
+        tally = self.tallies.get(task_id)
+        if tally is None:
+            tally = self.tallies[task_id] = Tally()
+        tally.n += 1
+        if right:
+            tally.right += 1
+            tally.places.extend((number, index))
