@@ -13,7 +13,9 @@ _THOUGHT = re.compile(
     rf"[<◁\[](/?){_THINKING}(?:\s[^<>\n]{{0,80}})?[>▷\]]|<\|(?:begin|(end))_of_(?:thought|thinking)\|>", re.IGNORECASE
 )
 # Marks at which an engine would have stopped, and how HTML says bold.
-_STOP = re.compile(r"<\|(?:im_end|endoftext|eot_id|end_of_text|end|eom_id)\|>|</s>|<(?:eos|end_of_turn)>|<｜end▁of▁sentence｜>")
+_STOP = re.compile(
+    r"<\|(?:im_end|endoftext|eot_id|end_of_text|end|eom_id)\|>|</s>|<(?:eos|end_of_turn)>|<｜end▁of▁sentence｜>"
+)
 _HTML = re.compile(r"</?(?:b|strong|i|em|u|p|br|mark|span|div|center|big)(?:\s[^<>\n]{0,80})?\s?/?>", re.IGNORECASE)
 _ANSWER_TAG = re.compile(r"<answer>(.*?)(?:</answer>|(?=<answer>)|\Z)", re.DOTALL)
 _BRACE_OR_BOX = re.compile(r"(\\(?:boxed|fbox|framebox)\s*)?\{|\\[\\{}]|\}")

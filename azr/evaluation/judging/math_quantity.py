@@ -74,7 +74,9 @@ def split_unit(answer: str) -> Quantity:
         if unit := known_unit(text[start:]):
             tail = text[start:]
             certain = "\\" in tail or re.search("[A-Za-z]{3}", tail) is not None
-            return Quantity(text[:start].strip(), unit, certain, re.search(r"^\s|[A-Za-z]\W*[A-Za-z]", tail) is not None)
+            return Quantity(
+                text[:start].strip(), unit, certain, re.search(r"^\s|[A-Za-z]\W*[A-Za-z]", tail) is not None
+            )
     return Quantity(text, None)
 
 
