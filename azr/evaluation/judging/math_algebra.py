@@ -27,6 +27,9 @@ _UNEVALUATED = re.compile(
     r"\\(?:sum|prod|i{0,3}int|oint|lim|limsup|liminf|binom|choose|dbinom|tbinom|det|gcd|lcm|max|min|bmod|mod)(?![A-Za-z])"
     r"|\\begin\{[vV]matrix\}|\\text\{\s*(?:lcm|gcd|det|max|min|lim)\s*\}"
 )
+_LIMIT = re.compile(r"\\lim\s*_\s*\{[^{}]*\}")  # its arrow is no mapping's
+# sympy takes the greatest common divisor of a and b for one of polynomials, 1.
+_DIVISOR_OF_NAMES = re.compile(r"(?:\\gcd|\\text\s*\{\s*(?:gcd|lcm)\s*\}|\\lcm)\s*\(?[^()]*[A-Za-z]")
 # Marks of what is more than one value, or no value: never read in part.
 _UNREADABLE = re.compile(
     r"\\(?:ldots|pmod|pod|equiv|cong|to|neq|not|mid|nmid|propto|parallel|perp|implies|iff|forall|exists|sim|pm|mp|ll|gg|"
@@ -42,7 +45,8 @@ def is_unevaluated(text: str) -> bool:
 
 def is_readable(text: str) -> bool:
     r"""Whether a text can be one value or relation: no \\ldots, cases, \\pmod, arrow, \\neq, ratio."""
-    return _UNREADABLE.search(text) is None and _BASED.search(text) is None
+    patterns = (_UNREADABLE, _BASED, _DIVISOR_OF_NAMES)
+    return not any(pattern.search(_LIMIT.sub("", text)) for pattern in patterns)
 
 
 def read_expression(text: str) -> sympy.Basic | None:

@@ -205,6 +205,8 @@ def _same_quantity(wanted_text: str, given_text: str, unit: str | None) -> bool:
         return number is not None and number.value == other.value
     wanted, given = split_unit(wanted_text), split_unit(given_text)
     wanted_unit = wanted.unit or unit
+    if "\\pi" in wanted.value and (wanted_unit, given.unit) == (None, "degree"):
+        given = Quantity(f"({given.value}) \\cdot \\frac{{\\pi}}{{180}}", None)
     if wanted_unit and given.unit:
         if wanted_unit != given.unit:
             return False
@@ -231,7 +233,7 @@ def _same_bare(wanted: str, given: str) -> bool:
 
 def _as_word(text: str) -> str:
     """A word without its article and brackets: the letter of \\text{(C)} is C."""
-    text = re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text).strip()
+    text = re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text).strip(" .,")
     return re.sub(r"^\((\w)\)$", r"\1", squeezed(re.sub(r"^(?:the|an?)\s+", "", text, flags=re.IGNORECASE)))
 
 

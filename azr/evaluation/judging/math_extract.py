@@ -50,9 +50,9 @@ class _Box:
 def extract_answer(text: str) -> str | None:
     """The answer that a response ends with; None where there is none.
 
-    Thinking does not count, nor does a thought that was never closed, nor what goes on behind a mark of the end. What `<answer>` tags hold goes before what is
-    around them. Then the last box counts, else what is behind `####`, else what is said to be the answer, else the
-    last formula or number, else the last bold words.
+    Thinking does not count, nor does a thought that was never closed, nor what goes on behind a mark of the end. What
+    `<answer>` tags hold goes before what is around them. Then the last box counts, else what is behind `####`, else
+    what is said to be the answer, else the last formula or number, else the last bold words.
     """
     text = _HTML.sub("", _before_stop(_without_thinking(text)))
     tagged = _tagged(text)

@@ -11,9 +11,12 @@ _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙᵢₓ", "0
 _SYMBOLS = {
     "×": "\\times ", "✕": "\\times ", "⋅": "\\cdot ", "·": "\\cdot ", "∙": "\\cdot ", "•": "\\cdot ", "∗": "*",
     "÷": "\\div ", "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "±": "\\pm ", "∓": "\\mp ", "⁄": "/", "∕": "/",
-    "≤": "\\le ", "⩽": "\\le ", "≥": "\\ge ", "⩾": "\\ge ", "≠": "\\neq ", "≈": "\\approx ", "≡": "\\equiv ",
-    "→": "\\to ", "⇒": "\\implies ", "∴": "\\therefore ", "∞": "\\infty ", "∅": "\\emptyset ", "Ø": "\\emptyset ",
-    "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∖": "\\setminus ", "°": "^{\\circ}", "º": "^{\\circ}", "˚": "^{\\circ}", "…": "\\ldots ",
+    "≤": "\\le ", "⩽": "\\le ", "≥": "\\ge ", "⩾": "\\ge ", "≠": "\\neq ", "≈": "\\approx ",
+    "≡": "\\equiv ",
+    "→": "\\to ", "⇒": "\\implies ",
+    "∴": "\\therefore ", "∞": "\\infty ", "∅": "\\emptyset ", "Ø": "\\emptyset ",
+    "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∖": "\\setminus ", "°": "^{\\circ}", "º": "^{\\circ}", "˚": "^{\\circ}",
+    "…": "\\ldots ",
     "⋯": "\\ldots ", "∑": "\\sum ", "∏": "\\prod ", "∫": "\\int ", "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ",
     "⌉": "\\rceil ", "′": "'", "’": "'", "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}",
     "ℂ": "\\mathbb{C}", "∠": "\\angle ", "ℓ": "\\ell ", "ħ": "\\hbar ", "✓": "", "✔": "", "✅": "", "☑": "", "∎": "",
@@ -115,6 +118,8 @@ def braced(text: str) -> str:
         lambda m: {"inf": "\\infty", "infinity": "\\infty", "oo": "\\infty"}.get(m[1], "\\" + m[1]), text
     )
     text = re.sub(r"(\\sqrt)\s*\(", r"\1(", text)
+    text = re.sub(r"(?:\{|^)([^{}]*)\\choose(?![A-Za-z])([^{}]*)(?:\}|$)", r"\\binom{\1}{\2}", text)
+    text = re.sub(r"(\\(?:max|min|gcd|lcm))\s*\\\{((?:[^{}\\]|\\[A-Za-z])*)\\\}", r"\1(\2)", text)
     text = _arguments(text)
     return " ".join(text.split())
 

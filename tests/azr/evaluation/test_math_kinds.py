@@ -40,11 +40,11 @@ def test_every_kind_has_its_table() -> None:
     assert len(list(rows("wrong"))) > 300
 
 
-@pytest.mark.parametrize(("reference", "response"), rows("right"))
+@pytest.mark.parametrize(("reference", "response"), [*rows("right")])
 def test_what_is_right_is_right_in_whatever_form(reference: str, response: str, tools: Tools) -> None:
     assert verdict(tools, reference, response) is Verdict.RIGHT
 
 
-@pytest.mark.parametrize(("reference", "response"), rows("wrong"))
+@pytest.mark.parametrize(("reference", "response"), [*rows("wrong")])
 def test_what_is_wrong_is_wrong_in_whatever_form(reference: str, response: str, tools: Tools) -> None:
     assert verdict(tools, reference, response) is not Verdict.RIGHT

@@ -76,9 +76,10 @@ def test_every_reference_is_right_when_it_is_said(form: str, checks: list[MathAn
     assert share_right(whole, form, tools) == []
 
 
-def test_every_reference_with_another_number_in_it_is_wrong(checks: list[MathAnswer], tools: Tools) -> None:
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_reference_with_another_number_in_it_is_wrong(step: int, checks: list[MathAnswer], tools: Tools) -> None:
     wrong = []
-    for check in checks:
+    for check in checks[::step]:
         if number := re.search(r"(?<![.\d])\d+", check.reference):
             other = str(int(number[0]) + 1)
             text = check.reference[: number.start()] + other + check.reference[number.end() :]

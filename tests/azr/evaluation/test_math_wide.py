@@ -46,10 +46,10 @@ POWERS = (
     "x \\approx {} × 10^{{{}}}",
 )
 MARKS = (
-    "\\boxed{", "{", "}", "(", ")", "[", "]", "$", "$$", "\\[", "\\]", "\\frac", "\\sqrt", "^", "_", "\\pm", "and", ",", "=", "<",
-    "\\le", "&", "\\\\", "!", "e", "i", "%", "\\text{", "<think>", "</think>", "<answer>", "answer is", "####", "\\cup",
-    "\\infty", "1e999", "\\int", "\\ldots", "½", "\\overline{", "_{8}", "|", "1/0", "\\begin{cases}", "\\begin{pmatrix}",
-    "\\end{pmatrix}", "12", "3.5", "x", "the", "-",
+    "\\boxed{", "{", "}", "(", ")", "[", "]", "$", "$$", "\\[", "\\]", "\\frac", "\\sqrt", "^", "_", "\\pm", "and",
+    ",", "=", "<", "\\le", "&", "\\\\", "!", "e", "i", "%", "\\text{", "<think>", "</think>", "<answer>", "answer is",
+    "####", "\\cup", "\\infty", "1e999", "\\int", "\\ldots", "½", "\\overline{", "_{8}", "|", "1/0", "\\begin{cases}",
+    "\\begin{pmatrix}", "\\end{pmatrix}", "12", "3.5", "x", "the", "-",
 )  # fmt: skip
 GARBAGE = st.lists(st.sampled_from(MARKS) | st.text(st.characters(), max_size=5), max_size=25).map(" ".join)
 
@@ -222,6 +222,26 @@ def test_garbage_is_judged_and_never_raises(tools: Tools, text: str, reference: 
         "The answer is " + "1 " * 100_000,
         "not " * 50_000 + "5",
         "\\text{" * 50_000,
+        "\\frac{{{" * 40_000,
+        "\\boxed{\\frac{{{" * 20_000,
+        "The answer is " + "\\frac{{{" * 40_000 + "5",
+        "[" * 100_000,
+        "(" * 100_000 + "5",
+        "*" * 100_001,
+        "**a" * 50_000,
+        "- \n" * 50_000,
+        "answer:\n- " * 20_000,
+        "<b>" * 50_000,
+        "<b " * 50_000,
+        "<think " * 50_000,
+        "<|im_end|>" * 50_000,
+        "</s" * 50_000,
+        "\u25c1think\u25b7" * 30_000,
+        "2x" * 50_000,
+        "i.e. " * 50_000 + "5",
+        "x" * 100_000,
+        "-> " * 50_000 + "5",
+        "minus " * 50_000 + "5",
     ],
     ids=lambda text: f"{text[:12]}…{len(text)}".replace("\n", " "),
 )
@@ -232,7 +252,8 @@ def test_reading_takes_linear_time(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["9^{9^{9^{9}}}", "(10^{10^{10}}) + x", "100000000!", "(" * 1000, "\\frac{" * 300, "{" * 1900]
+    "answer",
+    ["9^{9^{9^{9}}}", "(10^{10^{10}}) + x", "100000000!", "(" * 1000, "\\frac{" * 300, "{" * 1900, "\\frac{{{" * 220],
 )
 def test_an_answer_that_never_ends_is_wrong_and_the_next_is_judged(answer: str) -> None:
     with MathGrader(timeout_s=1.0) as grader:
