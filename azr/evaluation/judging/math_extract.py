@@ -6,7 +6,7 @@ Everything here takes time linear in the text, whatever the text is.
 import re
 from dataclasses import dataclass
 
-from azr.evaluation.judging.math_phrase import bare, last_bold, last_formula_or_number, read_phrase
+from azr.evaluation.judging.math_phrase import bare, last_formula_or_number, last_words, read_phrase
 
 _THINKING = r"(?:think|thinking|thoughts?|reasoning)"
 _THOUGHT = re.compile(
@@ -36,6 +36,7 @@ _ANNOUNCED = re.compile(
     r")[ \t:=*_]*",
     re.IGNORECASE,
 )
+_DENIED = re.compile(r"n't(?![A-Za-z])|(?<![A-Za-z])(?:not|never|no)(?![A-Za-z])", re.IGNORECASE)
 _LONGEST_PHRASE = 2000
 _ANNOUNCEMENTS = 20  # of so many, from the last, one must have an answer behind it
 
@@ -52,7 +53,7 @@ def extract_answer(text: str) -> str | None:
 
     Thinking does not count, nor does a thought that was never closed, nor what goes on behind a mark of the end. What
     `<answer>` tags hold goes before what is around them. Then the last box counts, else what is behind `####`, else
-    what is said to be the answer, else the last formula or number, else the last bold words.
+    what is said to be the answer, else the last formula or number, else the last words in bold.
     """
     text = _HTML.sub("", _before_stop(_without_thinking(text)))
     tagged = _tagged(text)
@@ -65,12 +66,13 @@ def extract_answer(text: str) -> str | None:
     text = _WIDE_SPACE.sub(lambda m: "\n\n" if "\n" in m[0] else " ", _CALCULATION.sub("", text))
     if hashes := _HASHES.findall(text):
         return read_phrase(hashes[-1]) or bare(hashes[-1]) or None
-    for announced in reversed(list(_ANNOUNCED.finditer(text))[-_ANNOUNCEMENTS:]):
+    said = [found for found in _ANNOUNCED.finditer(text) if not _DENIED.search(found[0])]
+    for announced in reversed(said[-_ANNOUNCEMENTS:]):
         if answer := read_phrase(text[announced.end() : announced.end() + _LONGEST_PHRASE]):
             return answer
     if tagged and (answer := read_phrase(tagged)):
         return answer
-    return last_formula_or_number(text) or last_bold(text)
+    return last_formula_or_number(text) or last_words(text)
 
 
 def last_box(text: str) -> tuple[str, str] | None:

@@ -50,6 +50,9 @@ _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 _FUNCTIONS = frozenset(
     ("sqrt", "sin", "cos", "tan", "log", "exp", "and", "pi", "arcsin", "arccos", "arctan", "infinity")
 )
+_TUPLE = re.compile(r"(?<!\w)[(\[][^()\[\]\n,A-Za-z]{1,40}(?:,[^()\[\]\n,A-Za-z]{1,40})+[)\]]")
+# A calculation in brackets behind what it gives: $9 ($4 + $5).
+_ASIDE = re.compile(r"(?<=[\d*]) \([^()\n]{0,100}[-+*/×=][^()\n]{0,100}\)(?=[.\s]*\Z)")
 _IN_FORMULA = re.compile(r"[\\{}^√π²³]|\d[ixyznk](?![A-Za-z])")  # a token that is more than a number
 _LISTED = re.compile(r"\s*(?:,\s*and|,\s*or|,|and|or)\s*(?=\$|\\[(\[])")
 _UNIT_BEHIND = re.compile(r"[ \t]*(\\?%|°|[A-Za-z]{1,12}(?:/[a-z]+)?(?:\^?\d)?)(?=[\s.,;*)]|$)")
@@ -97,6 +100,7 @@ def read_phrase(text: str) -> str | None:
 
 def last_formula_or_number(text: str) -> str | None:
     """The last of the formulas and numbers in a text; None where there is none, or it is said not to be so."""
+    text = _ASIDE.sub("", text)
     formulas = list(_formulas(text))
     numbers = list(_NUMBER.finditer(text))
     if formulas and (not numbers or numbers[-1].start() < formulas[-1].end):
@@ -105,17 +109,18 @@ def last_formula_or_number(text: str) -> str | None:
         numbers.pop()
     if not numbers:
         return None
-    if formula := _bare_formula(text, numbers[-1]):
+    if formula := _enclosing_tuple(text, numbers[-1]) or _bare_formula(text, numbers[-1]):
         return formula
     going_on = _GOES_ON.match(text, numbers[-1].end())
     return numbers[-1][0].strip() + (going_on[0] if going_on and not going_on[0].strip().startswith("or") else "")
 
 
-def last_bold(text: str) -> str | None:
-    """The last words in bold, or the text if it is one word; None where there are none, or too many."""
+def last_words(text: str) -> str | None:
+    """The last words in bold, else the last choice, (D), or the text if it is one word; None where there are none."""
     bold = re.findall(r"\*\*([^*\n]{1,100})\*\*", text)
     word = re.fullmatch(r"([^\s.]{1,100})\.?", text.strip())
-    return _words(bare(bold[-1] if bold else word[1] if word else ""))
+    choices = re.findall(r"(?<!\w)\([A-J]\)", text)
+    return _words(bare(bold[-1] if bold else word[1] if word else "".join(choices[-1:])))
 
 
 def _words(text: str) -> str | None:
@@ -124,6 +129,13 @@ def _words(text: str) -> str | None:
         return text or None
     denied = _UNFIT_BEFORE.search(text) or re.match(r"(?:not|unknown|unclear|obvious)\b", text, re.IGNORECASE)
     return None if denied or len(text.split()) > 8 or not re.search(r"\w", text) else text
+
+
+def _enclosing_tuple(text: str, number: re.Match[str]) -> str | None:
+    """The tuple or interval without delimiters that a number is part of, such as (1, 2)."""
+    start = max(0, number.start() - _LONGEST_FORMULA)
+    around = text[start : number.end() + _LONGEST_FORMULA]
+    return next((f[0] for f in _TUPLE.finditer(around) if f.start() < number.end() - start <= f.end()), None)
 
 
 def _bare_formula(text: str, number: re.Match[str]) -> str | None:

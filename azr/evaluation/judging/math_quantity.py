@@ -38,6 +38,7 @@ _CHANGING = re.compile(
 )
 _NOUN = re.compile(r"\(?(?:/ )?[A-Za-z](?:[A-Za-z .,'/()-]|\^-?\d)*")
 _ORDINAL = re.compile(r"(?<=\d)\s*(?:\^\s*\{?)?\s*(?:\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)\b)\s*\}?$")
+_DEGREES = re.compile(r"\^\{\\circ\}\s*(?:\\text\s*\{)?\s*([CF]?)\s*\}?$")
 _ANGLE_OF = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])|\\text\s*\{\s*cis\s*\}")
 _NAMES = frozenset(("sin", "cos", "tan", "log", "exp", "sqrt", "mod", "gcd", "lcm", "max", "min", "inf"))
 
@@ -64,8 +65,8 @@ def split_unit(answer: str) -> Quantity:
         return Quantity(rest.value, _CURRENCIES[currency[2]])
     if behind := _CURRENCY_BEHIND.search(text):
         return Quantity(text[: behind.start()], _CURRENCIES[behind[1]])
-    if (found := re.search(r"\^\{\\circ\}$", text)) and not _ANGLE_OF.search(text):
-        return Quantity(text[: found.start()].strip(), "degree")
+    if (found := _DEGREES.search(text)) and not _ANGLE_OF.search(text):
+        return Quantity(text[: found.start()].strip(), " ".join(filter(None, ("degree", found[1]))))
     if scaled := _SCALE.match(text):
         rest = split_unit(f"{scaled[1]} \\times 10^{{{_SCALES[scaled[2]]}}}")
         unit = known_unit(scaled[3])

@@ -242,6 +242,9 @@ def test_garbage_is_judged_and_never_raises(tools: Tools, text: str, reference: 
         "x" * 100_000,
         "-> " * 50_000 + "5",
         "minus " * 50_000 + "5",
+        ("1 (" + "-" * 99) * 1000,
+        "(1," * 30_000,
+        "(D" * 50_000,
     ],
     ids=lambda text: f"{text[:12]}…{len(text)}".replace("\n", " "),
 )
