@@ -32,14 +32,14 @@ _UNFIT_BEFORE = re.compile(
 )
 # What makes a number before it another one: "5 million", "5 to 3", "5 out of 8".
 _GOES_ON = re.compile(
-    r"\s*-?\s*(?:(?:to|out of|of|over|mod|modulo|times|plus|minus|divided by|or)(?=\s+[\\$]{0,2}\d)|"
+    r"\s*[-(]?\s*(?:(?:to|out of|of|over|mod|modulo|times|plus|minus|divided by|or)(?=\s+[\\$]{0,2}\d)|"
     r"(?:million|thousand|billion|trillion|hundred|squared|cubed|percent|factorial|and a half|or more|or less|or fewer|"
     r"(?:in )?base \w+)(?![A-Za-z])|\.\.\.|…)"
 )
 _CLAUSE = re.compile(
     r"[,;:]?\s+(?:because|since|as|which|so|where|when|in total|altogether|respectively|per|each|"
     r"and (?:so|that|this|it|nothing|no)|(?:and )?not|but|rather than|instead of|for|with|is|are)\b|"
-    r",?\s+\(?(?:i\.e|e\.g|viz)\.|\s\((?=[^()]*(?<![\\A-Za-z])[A-Za-z]{3})|"
+    r",?\s+\(?(?:i\.e|e\.g|viz)\.|\s\((?!(?:in )?base)(?=[^()]*(?<![\\A-Za-z])[A-Za-z]{3})|"
     r"\s[–—-]\s+(?=[A-Za-z]{2})|,\s+(?!and\b|or\b)(?=[A-Za-z]{2})"
 )
 _REASON = re.compile(r",?\s+(?:because|since|as|who|which|so)\b")  # ends an answer in words
@@ -50,12 +50,13 @@ _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 _FUNCTIONS = frozenset(
     ("sqrt", "sin", "cos", "tan", "log", "exp", "and", "pi", "arcsin", "arccos", "arctan", "infinity")
 )
+_BOLD_NUMBER = re.compile(rf"\*\*([$€£¥]?\s?-?{_UNSIGNED}%?(?: [a-z]+){{0,3}})\*\*")
 _TUPLE = re.compile(r"(?<!\w)[(\[][^()\[\]\n,A-Za-z]{1,40}(?:,[^()\[\]\n,A-Za-z]{1,40})+[)\]]")
 # A calculation in brackets behind what it gives: $9 ($4 + $5).
 _ASIDE = re.compile(r"(?<=[\d*]) \([^()\n]{0,100}[-+*/×=][^()\n]{0,100}\)(?=[.\s]*\Z)")
 _IN_FORMULA = re.compile(r"[\\{}^√π²³]|\d[ixyznk](?![A-Za-z])")  # a token that is more than a number
 _LISTED = re.compile(r"\s*(?:,\s*and|,\s*or|,|and|or)\s*(?=\$|\\[(\[])")
-_UNIT_BEHIND = re.compile(r"[ \t]*(\\?%|°|[A-Za-z]{1,12}(?:/[a-z]+)?(?:\^?\d)?)(?=[\s.,;*)]|$)")
+_UNIT_BEHIND = re.compile(r"[ \t]*(?!in\s+[A-Za-z])(\\?%|°|[A-Za-z]{1,12}(?:/[a-z]+)?(?:\^?\d)?)(?=[\s.,;*)]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ def last_formula_or_number(text: str) -> str | None:
         numbers.pop()
     if not numbers:
         return None
+    if bold := _bold_before(text, numbers[-1]):
+        return bold
     if formula := _enclosing_tuple(text, numbers[-1]) or _bare_formula(text, numbers[-1]):
         return formula
     going_on = _GOES_ON.match(text, numbers[-1].end())
@@ -129,6 +132,13 @@ def _words(text: str) -> str | None:
         return text or None
     denied = _UNFIT_BEFORE.search(text) or re.match(r"(?:not|unknown|unclear|obvious)\b", text, re.IGNORECASE)
     return None if denied or len(text.split()) > 8 or not re.search(r"\w", text) else text
+
+
+def _bold_before(text: str, number: re.Match[str]) -> str | None:
+    """The one number in bold in a line that ends in plain ones: he has **$22** after 2 weeks."""
+    start = max(text.rfind("\n", 0, number.start()), number.start() - _LONGEST_FORMULA) + 1
+    bold = _BOLD_NUMBER.findall(text, start, number.end())
+    return bold[0] if len(bold) == 1 and "=" not in text[start : number.end()] else None
 
 
 def _enclosing_tuple(text: str, number: re.Match[str]) -> str | None:

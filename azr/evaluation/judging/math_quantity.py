@@ -37,6 +37,8 @@ _CHANGING = re.compile(
     r"remainder|hundred|thousand|million|billion|trillion|percent|except|negative|only if)\b"
 )
 _NOUN = re.compile(r"\(?(?:/ )?[A-Za-z](?:[A-Za-z .,'/()-]|\^-?\d)*")
+_TEXT_OR_SIGN = re.compile(r"\\text\s*\{(?:[^{}]|\{[^{}]*\})*\}|\\(?:cdot|mu|AA|times)(?![A-Za-z])")
+_BEHIND_NUMBER = re.compile(r"(?:[\d})]|\\cdot|/)$")  # or behind another unit
 _ORDINAL = re.compile(r"(?<=\d)\s*(?:\^\s*\{?)?\s*(?:\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)\b)\s*\}?$")
 _DEGREES = re.compile(r"\^\{\\circ\}\s*(?:\\text\s*\{)?\s*([CF]?)\s*\}?$")
 _ANGLE_OF = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])|\\text\s*\{\s*cis\s*\}")
@@ -90,10 +92,13 @@ def without_noun(value: str, bare_words: bool) -> str:
     value = _ORDINAL.sub("", value)
     for start in _unit_starts(value):
         tail = value[start:]
-        words = " ".join(re.sub(r"\\text|\\mu|\\AA|[{}~]", " ", tail).split()).replace(" ^", "^").replace("^ ", "^")
+        words = (
+            " ".join(re.sub(r"\\text|\\cdot|\\mu|\\AA|[{}~]", " ", tail).split()).replace(" ^", "^").replace("^ ", "^")
+        )
         if not _NOUN.fullmatch(words) or _CHANGING.search(words.lower()):
             continue
-        if tail.lstrip(" /").startswith("\\text") or (bare_words and _are_words(tail)):
+        in_text = "\\text" in tail and not re.search("[A-Za-z]", _TEXT_OR_SIGN.sub("", tail))
+        if in_text or (bare_words and _are_words(tail)):
             return value[:start].strip()
     return value
 
@@ -118,7 +123,7 @@ def unwrapped_text(text: str) -> str:
     def replace(found: re.Match[str]) -> str:
         content = found[1].strip()
         before = text[: found.start()].rstrip()
-        if before.endswith(("_", "^")) or (known_unit(content) and re.search(r"[\d})]$", before)):
+        if before.endswith(("_", "^")) or (known_unit(content) and _BEHIND_NUMBER.search(before)):
             return found[0]
         if re.fullmatch(r"[\d.,:/\s()+%-]*|\(?[A-Za-z]\)?", content):
             return f" {content} "

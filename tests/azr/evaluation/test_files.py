@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azr.cli import main
@@ -75,7 +75,8 @@ JSON = st.recursive(
 )
 
 
-@given(st.lists(JSON))
+@settings(max_examples=40, deadline=None)
+@given(st.lists(JSON, max_size=8))
 def test_what_is_written_as_lines_is_read_again(tmp_path_factory: pytest.TempPathFactory, values: list[Any]) -> None:
     path = tmp_path_factory.mktemp("lines") / "x.jsonl"
     path.write_text("".join(map(json_line, values)), encoding="utf-8")

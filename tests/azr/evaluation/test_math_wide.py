@@ -174,12 +174,12 @@ def test_a_fraction_is_read_exactly(top: int, bottom: int) -> None:
 # -- what no response may cost -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(GARBAGE)
 def test_an_answer_is_read_from_anything_in_no_time(text: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     answer = extract_answer(text)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
     assert answer is None or answer.strip()
 
 
@@ -249,9 +249,9 @@ def test_garbage_is_judged_and_never_raises(tools: Tools, text: str, reference: 
     ids=lambda text: f"{text[:12]}…{len(text)}".replace("\n", " "),
 )
 def test_reading_takes_linear_time(text: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     extract_answer(text)
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize(
