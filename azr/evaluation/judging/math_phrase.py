@@ -15,7 +15,7 @@ _UNSIGNED = r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+)"
 _POWER_OF_TEN = r"(?:[eE][-+]?\d+(?![A-Za-z])|\s*(?:\\times|\\cdot|×|·|\*|x)\s*10\s*\^\s*\{?[-−]?\d+\}?)"
 _NUMBER = re.compile(
     r"(?:(?<![\w)\]%.])[-−])?(?:\\?[$€£¥]\s?[-−]?)?(?<![\w.])"
-    rf"(?:\d+(?::\d+)+|\d+\s+\d+/\d+|{_UNSIGNED}(?:/\d[\d,]*)*){_POWER_OF_TEN}?(?:\s?\\?%)?"
+    rf"(?:(?<=[$€£¥])\d{{1,3}}(?: \d{{3}})+(?!\d)|\d+(?::\d+)+|\d+\s+\d+/\d+|{_UNSIGNED}(?:/\d[\d,]*)*){_POWER_OF_TEN}?(?:\s?\\?%)?"
 )
 _FILLER = re.compile(
     r"(?:(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|obviously|exactly|precisely|actually|equal to|"
@@ -54,6 +54,10 @@ _BOLD_NUMBER = re.compile(rf"\*\*([$€£¥]?\s?-?{_UNSIGNED}%?(?: [a-z]+){{0,3}
 _TUPLE = re.compile(r"(?<!\w)[(\[][^()\[\]\n,A-Za-z]{1,40}(?:,[^()\[\]\n,A-Za-z]{1,40})+[)\]]")
 # A calculation in brackets behind what it gives: $9 ($4 + $5).
 _ASIDE = re.compile(r"(?<=[\d*]) \([^()\n]{0,100}[-+*/×=][^()\n]{0,100}\)(?=[.\s]*\Z)")
+_CIRCUMSTANCE = re.compile(
+    r"(?<![A-Za-z])(?:in|after|for|per|within|over|out of|from|to (?:make|clean|complete|fill))"
+    r"(?: (?:the|these|all|those|a))?(?: (?:last|first|next|full))?\s*\Z"
+)
 _IN_FORMULA = re.compile(r"[\\{}^√π²³]|\d[ixyznk](?![A-Za-z])")  # a token that is more than a number
 _LISTED = re.compile(r"\s*(?:,\s*and|,\s*or|,|and|or)\s*(?=\$|\\[(\[])")
 _UNIT_BEHIND = re.compile(r"[ \t]*(?!in\s+[A-Za-z])(\\?%|°|[A-Za-z]{1,12}(?:/[a-z]+)?(?:\^?\d)?)(?=[\s.,;*)]|$)")
@@ -106,7 +110,7 @@ def last_formula_or_number(text: str) -> str | None:
     numbers = list(_NUMBER.finditer(text))
     if formulas and (not numbers or numbers[-1].start() < formulas[-1].end):
         return formulas[-1].content if _is_said(text, formulas[-1].start) else None
-    while numbers and not _is_said(text, numbers[-1].start()):
+    while numbers and (not _is_said(text, numbers[-1].start()) or _is_circumstance(text, numbers)):
         numbers.pop()
     if not numbers:
         return None
@@ -248,6 +252,16 @@ def _is_formula(text: str, start: int, end: int) -> bool:
         return False
     outside = re.sub(r"\\(?:text|mathrm|mbox|operatorname)\s*\{[^}]*\}", "", content)
     return not re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}\s+[A-Za-z]{2,}", outside)
+
+
+def _is_circumstance(text: str, numbers: list[re.Match[str]]) -> bool:
+    """Whether the last number but dates the result before it: 5 + 3 = 8 in the 15 days."""
+    if len(numbers) < 2:
+        return False
+    between = text[numbers[-2].end() : numbers[-1].start()][-_LONGEST_FORMULA:]
+    before = text[max(0, numbers[-2].start() - 10) : numbers[-2].start()]
+    is_result = before.rstrip(" *$\\").endswith("=")
+    return is_result and "\n" not in between and _CIRCUMSTANCE.search(between) is not None
 
 
 def _is_said(text: str, position: int) -> bool:

@@ -101,7 +101,7 @@ def test_gsm8ks_own_solutions_without_their_last_line(public_data: DataPlaces, t
     for row in (json.loads(line) for line in rows if line):
         solution, _, answer = row["answer"].rpartition("####")
         right += MathAnswer(answer.strip()).judge(tools, [solution.strip()])[0].verdict is Verdict.RIGHT
-    assert right >= 1280  # the others do not end in their answer
+    assert right >= 1295  # most of the others do not end in their answer
 
 
 @pytest.mark.parametrize(
