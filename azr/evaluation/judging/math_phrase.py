@@ -15,7 +15,8 @@ _UNSIGNED = r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+)"
 _POWER_OF_TEN = r"(?:[eE][-+]?\d+(?![A-Za-z])|\s*(?:\\times|\\cdot|×|·|\*|x)\s*10\s*\^\s*\{?[-−]?\d+\}?)"
 _NUMBER = re.compile(
     r"(?:(?<![\w)\]%.])[-−])?(?:\\?[$€£¥]\s?[-−]?)?(?<![\w.])"
-    rf"(?:(?<=[$€£¥])\d{{1,3}}(?: \d{{3}})+(?!\d)|\d+(?::\d+)+|\d+\s+\d+/\d+|{_UNSIGNED}(?:/\d[\d,]*)*){_POWER_OF_TEN}?(?:\s?\\?%)?"
+    rf"(?:(?<=[$€£¥])\d{{1,3}}(?: \d{{3}})+(?!\d)|\d+(?::\d+)+|\d+\s+\d+/\d+|{_UNSIGNED}(?:/\d[\d,]*)*)"
+    rf"{_POWER_OF_TEN}?(?:\s?\\?%)?"
 )
 _FILLER = re.compile(
     r"(?:(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|obviously|exactly|precisely|actually|equal to|"
