@@ -7,6 +7,7 @@ the probe asks and judges as self-play does. Nothing of it reaches the buffer or
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from azr.config import ProbeConfig
 from azr.errors import UserError
@@ -32,14 +33,11 @@ def load_probe(config: ProbeConfig) -> list[Triplet]:
         return []
     records = _read_records(config.data)
     chosen = random.Random(0).sample(records, min(config.problems, len(records)))
-    try:
-        return [
-            Triplet(task_type, record["code"], (record["input"],), (record["output"],))
-            for task_type in NAMES.values()
-            for record in chosen
-        ]
-    except KeyError as error:
-        raise UserError(f"probe.data={config.data}: a problem lacks {error}; wanted are code, input, output") from None
+    return [
+        Triplet(task_type, record["code"], (record["input"],), (record["output"],))
+        for task_type in NAMES.values()
+        for record in chosen
+    ]
 
 
 def run_probe(table: Table, problems: Sequence[Triplet], advance: Advance) -> dict[str, float]:
@@ -70,13 +68,25 @@ def _judge(table: Table, problem: Triplet, prefix: str, completion: Completion) 
 def _read_records(data: str) -> list[dict[str, str]]:
     path = BUILTIN_FILE if data == BUILTIN else Path(data).expanduser()
     if path.is_file():
-        lines = list(read_json_lines(path))
-        if broken := next((line for line in lines if line.fault), None):
-            raise UserError(f"probe.data={data} is not JSON lines: line {broken.number} is {broken.fault}")
-        return [line.value for line in lines]
+        records = []
+        for line in read_json_lines(path):
+            if fault := line.fault or _fault(line.value):
+                raise UserError(f"probe.data={data}, line {line.number}: {fault}")
+            records.append(line.value)
+        return records
     if path.suffix or data.count("/") != 1:
         raise UserError(f"probe.data: no file {data}; give a file, a hub id, {BUILTIN}, or turn it off (probe.every=0)")
     return _from_hub(data)
+
+
+def _fault(record: Any) -> str | None:
+    """What keeps a record from being a problem; None where nothing does."""
+    if not isinstance(record, dict):
+        return "not a JSON object"
+    for field in ("code", "input", "output"):
+        if not isinstance(record.get(field), str):
+            return f"{field} is no text; wanted are code, input and output"
+    return None
 
 
 def _from_hub(data: str) -> list[dict[str, str]]:
@@ -85,9 +95,12 @@ def _from_hub(data: str) -> list[dict[str, str]]:
     except ImportError:
         raise UserError(f"probe.data={data} is on the hub: pip install 'azr[hub]', or probe.data={BUILTIN}") from None
     try:
-        return [dict(row) for row in load_dataset(data, split="test")]
+        records = [dict(row) for row in load_dataset(data, split="test")]
     except Exception as error:  # whatever the network and the hub's client raise
         raise UserError(
             f"probe.data={data} could not be fetched from the hub ({type(error).__name__}); give a file,"
             f" probe.data={BUILTIN}, or probe.every=0"
         ) from None
+    if fault := next(filter(None, map(_fault, records)), None):
+        raise UserError(f"probe.data={data}: {fault}")
+    return records

@@ -36,7 +36,7 @@ _CHANGING = re.compile(
     r"squared|cubed|root|roots|times|plus|minus|half|halves|thirds|quarters|out|if|for|when|where|otherwise|factorial|"
     r"remainder|hundred|thousand|million|billion|trillion|percent|except|negative|only if)\b"
 )
-_NOUN = re.compile(r"\(?(?:/ )?[A-Za-z](?:[A-Za-z .,'/()-]|\^-?\d)*")
+_NOUN = re.compile(r"\(?(?:/ |-)?[A-Za-z](?:[A-Za-z .,'/()-]|\^-?\d)*")
 _TEXT_OR_SIGN = re.compile(r"\\text\s*\{(?:[^{}]|\{[^{}]*\})*\}|\\(?:cdot|mu|AA|times)(?![A-Za-z])")
 _BEHIND_NUMBER = re.compile(r"(?:[\d})]|\\cdot|/)$")  # or behind another unit
 _ORDINAL = re.compile(r"(?<=\d)\s*(?:\^\s*\{?)?\s*(?:\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)\b)\s*\}?$")

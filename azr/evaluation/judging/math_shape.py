@@ -12,6 +12,7 @@ _MATRIX = re.compile(
     r"\(?\[?\s*\\begin\{([pbB]?(?:small)?matrix|array)\}(?:\{[^{}]*\})?(.*)\\end\{\1\}\s*\]?\)?", re.DOTALL
 )
 _MEMBER = re.compile(r"^[A-Za-z](?:_\{\w+\}|\([a-z]\))?\s*\\in(?![A-Za-z])\s*")
+_FRENCH = re.compile(r"([\[\]])([^\[\]]*[,;][^\[\]]*)([\[\]])")  # ]0, 1[ is (0, 1)
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{")
 
 
@@ -56,6 +57,8 @@ def read_shape(text: str) -> Shape:
     """
     text = _MEMBER.sub("", text.strip()).strip()
     text = re.sub(r"\\rangle(?![A-Za-z])", ")", re.sub(r"\\langle(?![A-Za-z])", "(", text))
+    if french := _FRENCH.fullmatch(text):
+        text = f"{'[('[french[1] == ']']}{french[2]}{'])'[french[3] == '[']}"
     if matrix := _MATRIX.fullmatch(text):
         rows = [row for row in re.split(r"\\\\|\\cr(?![A-Za-z])", matrix[2]) if row.strip()]
         return Matrix(tuple(tuple(cell.strip() for cell in row.split("&")) for row in rows))

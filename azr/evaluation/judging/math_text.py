@@ -51,7 +51,7 @@ _TEXT_COMMAND = re.compile(rf"\\(?:{_TEXTS})\s*(?=\{{)")
 _STYLE_COMMAND = re.compile(rf"\\({'|'.join(_STYLES)})\s*(?:\[[^\[\]]*\]\s*)?(?=\{{)")
 _SIZES = re.compile(
     r"\\(?:left|right|middle)\s*\.|\\(?:left|right|middle|[bB]ig{1,2}[lrm]?|displaystyle|textstyle|scriptstyle|limits|"
-    r"nolimits|mathstrut|bf|it|normalsize|large|Large|LARGE|small|scriptsize|footnotesize|tiny|huge|Huge|centering|"
+    r"nolimits|mathstrut|bf|it|tt|sf|rm(?!\s*\{)|normalsize|large|Large|LARGE|small|scriptsize|footnotesize|tiny|huge|Huge|centering|"
     r"math(?:bb|cal|frak)(?=\s*\{[\d.,]+\}))(?![A-Za-z])"
 )
 _GONE = re.compile(
@@ -62,7 +62,10 @@ _SPACES = re.compile(
     r"(?<!\\)\\(?:[ ,;:>!]|(?:quad|qquad|enspace|thinspace|medspace|thickspace|space|nobreakspace)(?![A-Za-z]))|~|\s+"
 )
 _SYNONYMS = (
-    (re.compile(r"\\(?:[dtc]|c)frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"\\(?:[dtcs]|nice)frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"\\text\s*\{\s*infinity\s*\}", re.IGNORECASE), r"\\infty"),
+    (re.compile(r"\\text\s*\{\s*(?:all )?real numbers\s*\}|\\Bbb\s*\{?R\}?|\\R(?![A-Za-z])"), r"\\mathbb{R}"),
+    (re.compile(r"\\(?:pounds|textsterling)(?![A-Za-z])"), "£"),
     (re.compile(r"\\leqslant(?![A-Za-z])|\\leq(?![A-Za-z])"), r"\\le"),
     (re.compile(r"\\geqslant(?![A-Za-z])|\\geq(?![A-Za-z])"), r"\\ge"),
     (re.compile(r"\\ne(?![A-Za-z])|\\not\s*="), r"\\neq"),

@@ -15,12 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azr.cli import main
+from azr.config import ProbeConfig
 from azr.errors import UserError
 from azr.evaluation.benchmarks import BENCHMARKS
 from azr.evaluation.data import DataPlaces, load_problems
 from azr.evaluation.judging.check import Tools
 from azr.evaluation.samples import read_samples
 from azr.json_lines import json_line, read_json_lines
+from azr.probe import load_probe
 from azr.seed_file import read_seed_files
 from tasks.triplet import Verdict
 
@@ -247,6 +249,65 @@ def test_a_mathematical_answer_may_be_a_number(
     [problem] = problems(name, write_rows(tmp_path / "data.jsonl", [rest | {"answer": value}]))
     verdicts = [j.verdict for j in problem.check.judge(tools, [f"\\boxed{{{right}}}", "\\boxed{99}"])]
     assert verdicts == [Verdict.RIGHT, Verdict.WRONG]
+
+
+# -- two files beside each other ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "there are no samples"),
+        (b"[1]\n{\n", "none of its 2 lines can be used; line 1: not a JSON object"),
+        (lines([SAMPLES[0] | {"verdict": ["right"]}]), "1 samples have no verdict"),
+        (packed([SAMPLES[0]]), "is gzip, but its name"),
+    ],
+)
+def test_what_can_not_be_compared_is_one_line_of_error(
+    content: bytes, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = write_rows(tmp_path / "good.jsonl", [SAMPLES[0] | {"verdict": "right"}]), tmp_path / "bad.jsonl"
+    bad.write_bytes(content)
+    code, out, err = azr(capsys, monkeypatch, "eval", "compare", good, bad)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert str(bad) in err
+    assert reason in err
+
+
+def test_judged_samples_are_compared_whatever_their_line_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = write_rows(tmp_path / "good.jsonl", [SAMPLES[0] | {"verdict": "right"}])
+    other = tmp_path / "other.jsonl.gz"
+    other.write_bytes(
+        gzip.compress(b"\xef\xbb\xbf" + lines([SAMPLES[0] | {"verdict": "wrong"}]).replace(b"\n", b"\r\n"))
+    )
+    code, out, _ = azr(capsys, monkeypatch, "eval", "compare", good, other, "--json")
+    assert code == 0
+    assert (json.loads(out)[0]["a"], json.loads(out)[0]["b"]) == (1.0, 0.0)
+
+
+# -- the probe ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (lines(CRUX) + b'{"code": "\xe9"}\n', "line 3: not UTF-8"),
+        (lines([CRUX[0] | {"output": 1}]), "line 1: output is no text"),
+        (lines([CRUX[0], {"code": "x"}]), "line 2: input is no text"),
+        (b"[" * 100_000, "line 1: not JSON: nested too deeply"),
+        (b"3\n", "line 1: not a JSON object"),
+    ],
+)
+def test_a_broken_file_for_the_probe_is_one_line_of_error(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "probe.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        load_probe(ProbeConfig(every=1, data=str(path)))
+    assert str(path) in str(caught.value)
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 # -- seeds -------------------------------------------------------------------------------------------------------------
