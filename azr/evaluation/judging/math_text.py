@@ -1,196 +1,266 @@
-"""Reading a mathematical answer from text: the box, the unit, the plain number. No algebra here (see math_equal.py)."""
+r"""An answer's text in one dress: Unicode as LaTeX, colours, fonts and sizes gone, every argument in braces.
+
+"√2⁄3", "\textcolor{red}{\dfrac{\sqrt2}3}" and "$\frac{\sqrt{2}}{3}$" become the same. No meaning is read here.
+"""
 
 import re
-from dataclasses import dataclass
+import unicodedata
 
-_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
-_SAID = re.compile(r"(?:final\s+)?answer\s*(?:is|:|=)\s*[:=]?\s*(.+)", re.IGNORECASE)
-_HASHES = re.compile(r"####\s*(.+)")
-_MATH = re.compile(r"\$([^$\n]+)\$")
-_NUMBER_IN_TEXT = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?:[eE][-+]?\d+)?")
-_PLAIN_NUMBER = re.compile(r"([-+]?)(\d+(?:,\d{3})*|\d*)(\.\d*)?(?:(?:[eE]|\\times10\^)\{?([-+]?\d+)\}?)?")
-_UNIT_DRESS = r"\\(?:text|mathrm|textrm|mbox|operatorname|rm|quad|mu|AA|,|;|!| )"
-_UNIT_START = re.compile(rf"[\d}})\]](?=[\s~]*(?:{_UNIT_DRESS}|[A-Za-zÅµ]))")
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ", "0123456789+-()nix", strict=True))
+_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙᵢₓ", "0123456789+-()nix", strict=True))
+_SYMBOLS = {
+    "×": "\\times ", "✕": "\\times ", "⋅": "\\cdot ", "·": "\\cdot ", "∙": "\\cdot ", "•": "\\cdot ", "∗": "*",
+    "÷": "\\div ", "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "±": "\\pm ", "∓": "\\mp ", "⁄": "/", "∕": "/",
+    "≤": "\\le ", "⩽": "\\le ", "≥": "\\ge ", "⩾": "\\ge ", "≠": "\\neq ", "≈": "\\approx ", "≡": "\\equiv ",
+    "→": "\\to ", "⇒": "\\implies ", "∴": "\\therefore ", "∞": "\\infty ", "∅": "\\emptyset ", "Ø": "\\emptyset ",
+    "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∖": "\\setminus ", "°": "^{\\circ}", "º": "^{\\circ}",
+    "˚": "^{\\circ}", "…": "\\ldots ", "⋯": "\\ldots ", "∑": "\\sum ", "∏": "\\prod ", "∫": "\\int ",
+    "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "′": "'", "’": "'", "ℝ": "\\mathbb{R}",
+    "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}", "∠": "\\angle ", "ℓ": "\\ell ",
+    "ħ": "\\hbar ", "✓": "", "✔": "", "✅": "", "☑": "", "∎": "", "％": "%", "，": ",", "（": "(", "）": ")", "：": ":",
+    "＝": "=", "＋": "+", "²": "^{2}", "\ufe0f": "",
+}  # fmt: skip
+_SMALL = (
+    ("α", "alpha"), ("β", "beta"), ("γ", "gamma"), ("δ", "delta"), ("ε", "epsilon"), ("ζ", "zeta"), ("η", "eta"),
+    ("θ", "theta"), ("ι", "iota"), ("κ", "kappa"), ("λ", "lambda"), ("μ", "mu"), ("ν", "nu"), ("ξ", "xi"), ("π", "pi"),
+    ("ρ", "rho"), ("σ", "sigma"), ("τ", "tau"), ("υ", "upsilon"), ("φ", "phi"), ("χ", "chi"), ("ψ", "psi"),
+    ("ω", "omega"),
+)  # fmt: skip
+_LARGE = (
+    ("Γ", "Gamma"), ("Δ", "Delta"), ("Θ", "Theta"), ("Λ", "Lambda"), ("Ξ", "Xi"), ("Π", "Pi"), ("Σ", "Sigma"),
+    ("Φ", "Phi"), ("Ψ", "Psi"), ("Ω", "Omega"),
+)  # fmt: skip
+_GREEK = {sign: f"\\{name} " for sign, name in (*_SMALL, *_LARGE)}
+_ROOTS = {"√": "\\sqrt", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]"}
 
-# Each unit under one name. A unit that is not here says nothing: the value alone then decides.
-_UNITS = {
-    name: names[0]
-    for names in (
-        ("m", "meter", "meters", "metre", "metres"),
-        ("cm", "centimeter", "centimeters", "centimetre", "centimetres"),
-        ("mm", "millimeter", "millimeters", "millimetre", "millimetres"),
-        ("km", "kilometer", "kilometers", "kilometre", "kilometres"),
-        ("nm", "nanometer", "nanometers"),
-        ("um", "micrometer", "micrometers", "micron", "microns", "µm"),
-        ("angstrom", "angstroms", "Å"),
-        ("inch", "inches", "in"),
-        ("foot", "feet", "ft"),
-        ("yard", "yards", "yd"),
-        ("mile", "miles", "mi"),
-        ("kg", "kilogram", "kilograms"),
-        ("g", "gram", "grams"),
-        ("mg", "milligram", "milligrams"),
-        ("pound", "pounds", "lb", "lbs"),
-        ("ounce", "ounces", "oz"),
-        ("s", "sec", "second", "seconds", "secs"),
-        ("ms", "millisecond", "milliseconds"),
-        ("min", "minute", "minutes", "mins"),
-        ("h", "hour", "hours", "hr", "hrs"),
-        ("day", "days"),
-        ("week", "weeks"),
-        ("month", "months"),
-        ("year", "years", "yr", "yrs"),
-        ("m/s",),
-        ("cm/s", "cm/sec"),
-        ("km/h", "kph"),
-        ("mph",),
-        ("km/s",),
-        ("N", "newton", "newtons"),
-        ("J", "joule", "joules"),
-        ("kJ", "kilojoule", "kilojoules"),
-        ("eV",),
-        ("keV",),
-        ("MeV",),
-        ("erg", "ergs"),
-        ("W", "watt", "watts"),
-        ("K", "kelvin", "kelvins"),
-        ("Hz", "hertz"),
-        ("kHz",),
-        ("MHz",),
-        ("V", "volt", "volts"),
-        ("A", "ampere", "amperes", "amps"),
-        ("Pa", "pascal", "pascals"),
-        ("kPa",),
-        ("MPa",),
-        ("GPa",),
-        ("mol", "mole", "moles"),
-        ("L", "liter", "liters", "litre", "litres"),
-        ("mL", "milliliter", "milliliters"),
-        ("amu",),
-        ("dollar", "dollars", "USD"),
-        ("cent", "cents"),
-        ("euro", "euros"),
-        ("degree", "degrees"),
-        ("radian", "radians", "rad"),
-        ("arcsec", "arcsecs", "arcsecond", "arcseconds"),
-        ("cm^2", "square centimeters"),
-        ("m^2", "square meters"),
-        ("cm^3", "cubic centimeters"),
-        ("m^3", "cubic meters"),
-    )
-    for name in names
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """An answer's value as text, and its unit under our name, None where there is none that we know.
-
-    `certain` is False where the unit may as well be a variable: a bare m or mg.
-    """
-
-    value: str
-    unit: str | None
-    certain: bool = True
-
-
-def extract_answer(text: str) -> str | None:
-    """The answer that a response ends with: its last box, else what it says, else its last formula or number.
-
-    None where there is none of these. What stands in thinking marks does not count.
-    """
-    text = text.rsplit("</think>", 1)[-1]
-    if (box := last_box(text)) is not None:
-        return box[0].strip() or None
-    for pattern in (_HASHES, _SAID):
-        if found := pattern.findall(text):
-            return _trimmed(found[-1])
-    for pattern in (_MATH, _NUMBER_IN_TEXT):
-        if found := pattern.findall(text):
-            return _trimmed(found[-1])
-    return None
-
-
-def last_box(text: str) -> tuple[str, str] | None:
-    r"""What stands in the last closed \boxed{...}, and the text behind it; None where no box closes."""
-    for opening in reversed(list(_BOX.finditer(text))):
-        depth = 1
-        for position in range(opening.end(), len(text)):
-            depth += {"{": 1, "}": -1}.get(text[position], 0)
-            if depth == 0:
-                return text[opening.end() : position], text[position + 1 :]
-    return None
-
-
-def split_unit(answer: str) -> Quantity:
-    """The answer without its unit, and the unit; a word that is no unit known here stays in the value."""
-    text = plain(answer)
-    if text.startswith(("$", "\\$")):
-        return Quantity(text.lstrip("\\$"), "dollar")
-    if found := re.search(r"(?:\^\{?\s*\\circ\s*\}?|°)$", text):
-        return Quantity(text[: found.start()], "degree")
-    for start in _unit_starts(text):
-        if unit := known_unit(text[start:]):
-            dressed = "\\" in text[start:] or len(text[start:].strip()) > 2
-            return Quantity(text[:start].strip(), unit, certain=dressed)
-    return Quantity(text, None)
-
-
-def known_unit(text: str) -> str | None:
-    r"""Our name of the unit that `text` consists of, LaTeX dress (\mathrm{~cm}) taken off; None if it is none."""
-    bare = re.sub(r"\\(?:text|mathrm|textrm|operatorname|mbox|rm|quad|,|;|!| )|[~{}\s.$]", " ", text)
-    bare = re.sub(r"\\mu\b", "u", bare).replace("\\AA", "Å")
-    bare = re.sub(r"\s*([/^])\s*", r"\1", " ".join(bare.split()))
-    joined = bare.replace(" ", "")
-    return _UNITS.get(bare) or _UNITS.get(joined) or (_UNITS.get(bare.lower()) if len(bare) > 3 else None)
-
-
-def unit_behind(tail: str) -> str | None:
-    """The unit that follows a boxed number in a written solution, None where what follows is no unit known here."""
-    return known_unit(re.split(r"[,=\n$]|\\\\(?![A-Za-z])|\\(?:end|\])", tail.lstrip().removeprefix("$"))[0])
-
-
-def plain_number(text: str) -> float | int | None:
-    """The number that `text` spells out (1,000 / -3.5 / 4.5e33 / 4.5 \\times 10^{33}), None if it is anything else."""
-    squeezed = re.sub(r"\s|\\[,;! ]|\{,\}", lambda m: "," if m.group() == "{,}" else "", text)
-    squeezed = squeezed.replace("\\cdot10", "\\times10")
-    found = _PLAIN_NUMBER.fullmatch(squeezed)
-    if not found or not (found[2] or (found[3] or "").strip(".")):
-        return None
-    sign, whole, decimals, exponent = found.groups()
-    digits = f"{sign}{whole.replace(',', '') or '0'}"
-    if len(digits) > 400 or (exponent and abs(int(exponent)) > 400):
-        return None
-    if decimals is None and exponent is None:
-        return int(digits)
-    value = float(f"{digits}{decimals or ''}e{exponent or 0}")
-    return int(value) if decimals and not decimals.strip(".0") and exponent is None else value
+# Commands that change how their last argument looks; the number is that of the arguments before it.
+_STYLES = {
+    "fcolorbox": 2,
+    **dict.fromkeys(("textcolor", "colorbox", "cellcolor", "enclose"), 1),
+    **dict.fromkeys(
+        ("boxed", "fbox", "framebox", "bbox", "mathbf", "boldsymbol", "bm", "pmb", "underline", "underbrace", "mathit",
+         "mathnormal", "ensuremath", "displaystyle", "bold", "mathsf", "mathtt", "cancelto", "smash", "mathstrut",
+         "emph"), 0,
+    ),
+}  # fmt: skip
+_TEXTS = (
+    "text|textrm|textbf|textit|texttt|textsf|textnormal|textup|textsc|mbox|hbox|mathrm|operatorname\\*?|mathop|rm|"
+    "unit|mathbfit"
+)
+_TEXT_COMMAND = re.compile(rf"\\(?:{_TEXTS})\s*(?=\{{)")
+_STYLE_COMMAND = re.compile(rf"\\({'|'.join(_STYLES)})\s*(?:\[[^\[\]]*\]\s*)?(?=\{{)")
+_SIZES = re.compile(
+    r"\\(?:left|right|middle)\s*\.|\\(?:left|right|middle|[bB]ig{1,2}[lrm]?|displaystyle|textstyle|scriptstyle|limits|"
+    r"nolimits|mathstrut|bf|it|tt|sf|rm(?!\s*\{)|normalsize|large|Large|LARGE|small|scriptsize|footnotesize|tiny|huge|Huge|centering|"
+    r"math(?:bb|cal|frak)(?=\s*\{[\d.,]+\}))(?![A-Za-z])"
+)
+_GONE = re.compile(
+    r"\\(?:color|tag\*?|label|phantom|hphantom|vphantom|hspace\*?|vspace\*?)\s*\{[^{}]*\}|"
+    r"\\(?:checkmark|blacksquare|square|qed|hfill|nonumber|notag|therefore|because)(?![A-Za-z])"
+)
+_SPACES = re.compile(
+    r"(?<!\\)\\(?:[ ,;:>!]|(?:quad|qquad|enspace|thinspace|medspace|thickspace|space|nobreakspace)(?![A-Za-z]))|~|\s+"
+)
+_SYNONYMS = (
+    (re.compile(r"\\(?:[dtcs]|nice)frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"\\text\s*\{\s*infinity\s*\}", re.IGNORECASE), r"\\infty"),
+    (re.compile(r"\\text\s*\{\s*(?:all )?real numbers\s*\}|\\Bbb\s*\{?R\}?|\\R(?![A-Za-z])"), r"\\mathbb{R}"),
+    (re.compile(r"\\(?:pounds|textsterling)(?![A-Za-z])"), "£"),
+    (re.compile(r"\\leqslant(?![A-Za-z])|\\leq(?![A-Za-z])"), r"\\le"),
+    (re.compile(r"\\geqslant(?![A-Za-z])|\\geq(?![A-Za-z])"), r"\\ge"),
+    (re.compile(r"\\ne(?![A-Za-z])|\\not\s*="), r"\\neq"),
+    (re.compile(r"\\lt(?![A-Za-z])"), "<"),
+    (re.compile(r"\\gt(?![A-Za-z])"), ">"),
+    (re.compile(r"\\(?:dots[bcimo]?|cdots|hdots|vdots|ddots)(?![A-Za-z])|\.\.\.+"), r"\\ldots "),
+    (
+        re.compile(
+            r"\\(?:varnothing|O)(?![A-Za-z])|\\\{\s*\\\}|\\lbrace\s*\\rbrace|\\text\s*\{\s*(?:the )?empty set\s*\}",
+            re.IGNORECASE,
+        ),
+        r"\\emptyset",
+    ),
+    (re.compile(r"\\lbrace(?![A-Za-z])"), r"\\{"),
+    (re.compile(r"\\rbrace(?![A-Za-z])"), r"\\}"),
+    (re.compile(r"\\(?:lbrack)(?![A-Za-z])"), "["),
+    (re.compile(r"\\(?:rbrack)(?![A-Za-z])"), "]"),
+    (re.compile(r"\\(?:lvert|rvert|vert)(?![A-Za-z])"), "|"),
+    (re.compile(r"\\(?:rightarrow|longrightarrow|mapsto)(?![A-Za-z])"), r"\\to"),
+    (re.compile(r"\\(?:varepsilon)(?![A-Za-z])"), r"\\epsilon"),
+    (re.compile(r"\\dot\s*\{?\s*\\imath\s*\}?|\\(?:imath|jmath)(?![A-Za-z])"), "i"),
+    (re.compile(r"\\(?:degree|textdegree)(?![A-Za-z])|\^\s*\{?\s*(?:\\circ|\\text\s*\{\s*o\s*\})\s*\}?"), r"^{\\circ}"),
+    (re.compile(r"\\%"), "%"),
+    (re.compile(r"\\&"), "&"),
+    (re.compile(r"\\(?:smallsetminus|backslash)(?![A-Za-z])"), r"\\setminus"),
+    (re.compile(r"\*\*"), "^"),
+    (re.compile(r"(?:np|math|sp|sympy)\.(?=[a-z])"), ""),
+)
+_NAMES = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|pi|theta|alpha|beta|infinity"
+_BARE_NAME = re.compile(rf"(?<![\\A-Za-z{{])({_NAMES}|inf|oo)(?![A-Za-z])")
 
 
 def plain(answer: str) -> str:
-    """The answer without what never changes its meaning: dollar signs around it, sizes of brackets, a full stop."""
-    text = answer.strip().rstrip(".").strip()
-    if text.startswith("$") and text.endswith("$") and len(text) > 2:
-        text = text.strip("$")
-    text = re.sub(r"\\left(?![a-z])|\\right(?![a-z])|\\displaystyle", "", text)
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
-    return text.strip().rstrip(".").strip()
+    """The answer in one dress. Text stays in \\text{...}; what enclosed it and the full stop behind it are gone."""
+    text = _delimited(_from_unicode(answer.strip().strip("*`").strip()))
+    text = re.sub(r"\\(?=\\(?:frac|sqrt|text|boxed|pi|cdot|times)\b)", "", text)  # JSON's doubled backslashes
+    text = _SIZES.sub(" ", text)
+    text = _GONE.sub("", text)
+    text = _unstyled(text)
+    text = re.sub(r"(\d),(?:\\!|\{\}|\\,)\s*(?=\d{3})|(\d)\{,\}(?=\d)", lambda m: f"{m[1] or m[2]},", text)
+    text = _SPACES.sub(" ", text)
+    text = _TEXT_COMMAND.sub(r"\\text", text)
+    for pattern, name in _SYNONYMS:
+        text = pattern.sub(name, text)
+    return _trimmed(text)
+
+
+def braced(text: str) -> str:
+    r"""`plain` text with every argument in braces and calls in brackets: \frac12, x^10, sqrt(2), 2**(n+1)."""
+    text = _BARE_NAME.sub(
+        lambda m: {"inf": "\\infty", "infinity": "\\infty", "oo": "\\infty"}.get(m[1], "\\" + m[1]), text
+    )
+    text = re.sub(r"(\\sqrt)\s*\(", r"\1(", text)
+    text = re.sub(r"(?:\{|^)([^{}]*)\\choose(?![A-Za-z])([^{}]*)(?:\}|$)", r"\\binom{\1}{\2}", text)
+    text = re.sub(r"(\\(?:max|min|gcd|lcm))\s*\\\{((?:[^{}\\]|\\[A-Za-z])*)\\\}", r"\1(\2)", text)
+    text = _arguments(text)
+    return " ".join(text.split())
 
 
 def squeezed(answer: str) -> str:
-    """`plain` without white space and text marks, in lower case where it is a word: for comparing as strings."""
-    text = re.sub(r"\\(?:text|mathrm|textrm|mbox|textbf)\s*\{([^{}]*)\}", r"\1", plain(answer))
-    text = re.sub(r"\s|\\[,;! ]|~", "", text)
-    return text.lower() if text.isalpha() else text
+    """For comparing as strings: no text marks, no braces around one sign, no white space but between digits.
+
+    In lower case if it is words.
+    """
+    text = re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", answer)
+    text = re.sub(r"(?<=\d)\s+(?=[\d\\])", "_", text)
+    text = re.sub(r"\s|~", "", text)
+    text = re.sub(r"\{([^{}\\])\}", r"\1", text)
+    return text.lower() if re.fullmatch(r"[A-Za-z()' -]+", text) else text
 
 
-def _trimmed(text: str) -> str | None:
-    text = text.strip().strip("*").strip()
-    if found := _MATH.search(text):
-        text = found[1]
-    return text.rstrip(".").strip() or None
+def closing(text: str, start: int) -> int:
+    """The position of the brace or bracket that closes the one at `start`; -1 where none does."""
+    opening, ending = text[start], {"{": "}", "(": ")", "[": "]"}[text[start]]
+    depth = 0
+    position = start
+    while position < len(text):
+        if text[position] == "\\":
+            position += 1
+        elif text[position] == opening:
+            depth += 1
+        elif text[position] == ending:
+            depth -= 1
+            if depth == 0:
+                return position
+        position += 1
+    return -1
 
 
-def _unit_starts(text: str) -> list[int]:
-    """Places where a unit may begin: behind a digit or bracket, before unit dress or a letter."""
-    return [found.end() for found in _UNIT_START.finditer(text)]
+def _from_unicode(text: str) -> str:
+    out: list[str] = []
+    position = 0
+    while position < len(text):
+        sign = text[position]
+        position += 1
+        if sign in _SUPERSCRIPTS or sign in _SUBSCRIPTS:
+            table, mark = (_SUPERSCRIPTS, "^") if sign in _SUPERSCRIPTS else (_SUBSCRIPTS, "_")
+            start = position - 1
+            while position < len(text) and text[position] in table:
+                position += 1
+            out.append(f"{mark}{{{''.join(table[sign] for sign in text[start:position])}}}")
+        elif sign in _ROOTS:
+            operand = re.match(r"\s*(?:\d+(?:\.\d+)?|[A-Za-zπ])", text[position:])
+            position += operand.end() if operand else 0
+            out.append(_ROOTS[sign] + (f"{{{_from_unicode(operand[0].strip())}}}" if operand else ""))
+        else:
+            out.append(_one_sign(sign))
+    return "".join(out)
+
+
+def _one_sign(sign: str) -> str:
+    if sign < "\x7f":
+        return sign
+    if sign in _SYMBOLS or sign in _GREEK:
+        return _SYMBOLS.get(sign) or _GREEK.get(sign) or ""
+    if unicodedata.category(sign) in ("Cf", "Cc", "Mn"):
+        return ""
+    if unicodedata.category(sign) == "Zs":
+        return " "
+    compatible = unicodedata.normalize("NFKC", sign)
+    if found := re.fullmatch(r"(\d+)⁄(\d+)", compatible):
+        return f"\\frac{{{found[1]}}}{{{found[2]}}}"
+    return _GREEK.get(compatible, compatible) if sign not in "Åµ€£¥¢" else sign
+
+
+def _delimited(text: str) -> str:
+    r"""Without $, \( and \[ around formulas; a dollar sign that is money is written \$."""
+    text = re.sub(r"(?<!\\)\\[()\[\]]", " ", text) if re.match(r"\s*\\[(\[]", text) else text
+    if len(re.findall(r"(?<!\\)\$", text)) % 2:
+        text = re.sub(r"^(\s*[-+]?\s*)\$(?=\s*[-+]?[\d.])", r"\1\\$", text)
+    return re.sub(r"(?<!\\)\$", "", text)
+
+
+def _unstyled(text: str) -> str:
+    for command in reversed(list(_STYLE_COMMAND.finditer(text))):
+        start, end = command.end(), -1
+        for _ in range(_STYLES[command[1]] + 1):
+            if start >= len(text) or text[start] != "{" or (end := closing(text, start)) < 0:
+                break
+            content = text[start + 1 : end]
+            start = end + 1
+        else:
+            text = f"{text[: command.start()]} {content} {text[end + 1 :]}"
+    return text
+
+
+def _trimmed(text: str) -> str:
+    while True:
+        shorter = _unquoted(text.strip().strip("`")).removesuffix("\\\\").rstrip(" .,;:*").removeprefix("**").strip()
+        if shorter.startswith("{") and closing(shorter, 0) == len(shorter) - 1:
+            shorter = shorter[1:-1]
+        if shorter == text:
+            return text
+        text = shorter
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if re.fullmatch(r'"[^"]*"|“[^“”]*”', text) else text
+
+
+def _arguments(text: str) -> str:
+    out: list[str] = []
+    position = 0
+    while position < len(text):
+        if found := re.compile(r"\\frac(?![A-Za-z])").match(text, position):
+            first, position = _argument(text, found.end(), digits=1)
+            second, position = _argument(text, position, digits=1)
+            out.append(f"\\frac{{{_arguments(first)}}}{{{_arguments(second)}}}")
+        elif found := re.compile(r"\\sqrt\s*(\[[^\]]*\])?").match(text, position):
+            operand, position = _argument(text, found.end(), digits=1)
+            out.append(f"\\sqrt{found[1] or ''}{{{_arguments(operand)}}}")
+        elif text[position] in "^_" and text[position - 1 : position] != "\\":
+            operand, after = _argument(text, position + 1, digits=None)
+            out.append(f"{text[position]}{{{_arguments(operand)}}}")
+            position = after
+        elif text[position] == "\\":
+            out.append(text[position : position + 2])
+            position += 2
+        else:
+            out.append(text[position])
+            position += 1
+    return "".join(out)
+
+
+def _argument(text: str, position: int, digits: int | None) -> tuple[str, int]:
+    """The argument at `position` and where it ends; of bare digits as many as `digits` says, or all."""
+    while position < len(text) and text[position] == " ":
+        position += 1
+    if position >= len(text):
+        return "", position
+    if text[position] in "{(" and (end := closing(text, position)) > 0:
+        return text[position + 1 : end], end + 1
+    token = re.compile(
+        r"[-+]?\d+(?:\.\d+)?|\\[A-Za-z]+(?:\{[^{}]*\})*|." if digits is None else r"\\[A-Za-z]+(?:\{[^{}]*\})*|."
+    )
+    found = token.match(text, position)
+    assert found is not None
+    return found[0], found.end()
