@@ -107,8 +107,8 @@ def _fault(record: Any) -> str | None:
     if not isinstance(record, dict):
         return "not a JSON object"
     if "inputs" in record:
-        given, outputs = record["inputs"], record.get("outputs")
-        if not (_are_texts(given) and _are_texts(outputs) and len(given) == len(outputs) > 0):
+        given, outputs = _texts(record["inputs"]), _texts(record.get("outputs"))
+        if not given or len(given) != len(outputs):
             return "inputs and outputs are not lists of as many texts"
     fields = ("code",) if "inputs" in record else ("code", "input", "output")
     for field in fields:
@@ -117,8 +117,8 @@ def _fault(record: Any) -> str | None:
     return None
 
 
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+def _texts(value: Any) -> list[str]:
+    return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else []
 
 
 def _from_hub(data: str) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from azr.evaluation.benchmark import Area, Benchmark, HubSource, Problem, Row, answer_of, text_of
 from azr.evaluation.judging.math_answer import MathAnswer
-from azr.evaluation.judging.math_extract import last_box
+from azr.evaluation.judging.math_text import last_box
 from azr.evaluation.judging.math_units import unit_behind
 from azr.evaluation.prompts import math_question
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from azr.evaluation.judging.check import Judgement, Tools, judge_parsed
-from azr.evaluation.judging.math_extract import extract_answer
+from azr.evaluation.judging.math_text import extract_answer
 
 
 @dataclass(frozen=True, slots=True)

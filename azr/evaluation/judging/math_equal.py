@@ -5,10 +5,10 @@ import re
 import sympy
 
 from azr.evaluation.judging import math_algebra as algebra
+from azr.evaluation.judging.math_dress import braced, plain, squeezed
 from azr.evaluation.judging.math_number import read_based, read_number, same_number
 from azr.evaluation.judging.math_quantity import Quantity, split_unit, unwrapped_text, without_label, without_noun
 from azr.evaluation.judging.math_shape import Items, Matrix, Ordered, Shape, Union, read_shape, split_sides
-from azr.evaluation.judging.math_text import braced, plain, squeezed
 
 _RELATION = r"\\(?:le|ge)(?![A-Za-z])|<=|>=|<|>"
 _GROUPED = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)")

@@ -66,7 +66,7 @@ class Based:
 
 
 def read_number(text: str) -> Number | None:
-    """The number that `text` (braced, see math_text.py) spells out, None if it is anything else."""
+    """The number that `text` (braced, see math_dress.py) spells out, None if it is anything else."""
     text = " ".join(text.split())
     sign = 1
     while signed := re.match(r"([-+]) ?", text):

@@ -3,7 +3,7 @@ r"""What stands around a number: labels before it, a currency, a unit or a noun 
 import re
 from dataclasses import dataclass
 
-from azr.evaluation.judging.math_text import plain
+from azr.evaluation.judging.math_dress import plain
 from azr.evaluation.judging.math_units import known_unit
 
 _DRESS = r"\\text|\\mu(?![A-Za-z])|\\AA(?![A-Za-z])"

@@ -3,7 +3,7 @@ r"""The shape of an answer: one expression, a list or set, a tuple or interval, 
 import re
 from dataclasses import dataclass
 
-from azr.evaluation.judging.math_text import closing
+from azr.evaluation.judging.math_dress import closing
 
 _SEPARATOR = re.compile(
     r"(?:[,;]\s*(?:(?:\\text\s*\{\s*)?(?:and|or)\s*\}?)?|\\text\s*\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?<![A-Za-z])(?:and|or)(?![A-Za-z]))"
@@ -51,7 +51,7 @@ Shape = Items | Ordered | Union | Matrix | str
 
 
 def read_shape(text: str) -> Shape:
-    r"""The shape of a braced answer (math_text.py); a string where it is one expression, brackets around it taken off.
+    r"""The shape of a braced answer (math_dress.py); a string where it is one expression, brackets around it taken off.
 
     a \pm b is a list of two, and so is 1,250: marks between thousands must be gone before.
     """

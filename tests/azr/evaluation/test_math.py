@@ -8,9 +8,9 @@ from azr.evaluation.benchmarks import BENCHMARKS
 from azr.evaluation.data import DataPlaces, load_problems
 from azr.evaluation.judging.check import Tools
 from azr.evaluation.judging.math_answer import MathAnswer
-from azr.evaluation.judging.math_extract import extract_answer
 from azr.evaluation.judging.math_grader import MathGrader
 from azr.evaluation.judging.math_quantity import split_unit
+from azr.evaluation.judging.math_text import extract_answer
 from azr.evaluation.judging.math_units import known_unit, unit_behind
 from tasks.triplet import Verdict
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from azr.evaluation.judging.check import Tools
 from azr.evaluation.judging.math_answer import MathAnswer
 from azr.evaluation.judging.math_equal import equal_answers
-from azr.evaluation.judging.math_extract import extract_answer
 from azr.evaluation.judging.math_grader import MathGrader
 from azr.evaluation.judging.math_number import read_number
+from azr.evaluation.judging.math_text import extract_answer
 from tasks.triplet import Verdict
 
 PLAIN = ("{}", " {} ", "+{}", "({})", "{}.", "{},", "${}$", "\\({}\\)", "**{}**", "{} \\checkmark", "{} ✓")
