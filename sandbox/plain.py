@@ -11,8 +11,16 @@ import opcode
 import re
 from types import CodeType
 
-from sandbox.guards import PROGRAM
-from sandbox.names import GUARDED_NAMES, INTERPRETER_NAMES, REFUSED_BUILTINS, UNORDERED_NAMES, VIEWS, words
+from sandbox.names import (
+    GUARDED_NAMES,
+    INTERPRETER_NAMES,
+    PROGRAM,
+    REFUSED_BUILTINS,
+    UNORDERED_NAMES,
+    VIEW_NAMES,
+    VIEWS,
+    words,
+)
 from sandbox.order import FUNCTION_AS_VALUE, may_write_iterator
 
 Compiled = tuple[CodeType, bool]  # the code, and whether its values may depend on the order of sets or on addresses
@@ -22,7 +30,7 @@ _STRING = re.compile(r"'(?:\\.|[^'\\\n])*'|" r'"(?:\\.|[^"\\\n])*"')
 _STRING_OR_COMMENT = re.compile(_STRING.pattern + r"|#[^\n]*")
 # Words that say that a name or a statement has to be looked at.
 _GATED = frozenset({"import", "class", "async", "await", "match"} | REFUSED_BUILTINS.keys()) | (
-    GUARDED_NAMES | INTERPRETER_NAMES
+    GUARDED_NAMES | INTERPRETER_NAMES | VIEW_NAMES
 )
 _SET_OPERATORS = re.compile(r"[-&|^]")
 
