@@ -8,7 +8,7 @@ import datetime
 import importlib
 import string
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -82,8 +82,13 @@ def shown_type(ob: Any) -> str:
 
 
 def get_guarded(ob: Any, name: str) -> Any:
-    """ob.format, ob.now and the like: harmless unless the owner is a str or a date."""
+    """ob.format, ob.now and the like: harmless unless the owner is a str, a date or an AttributeError."""
     value = getattr(ob, name)
+    if name == "obj":
+        owner = super.__dict__["__self__"].__get__(ob) if type(ob) is super else ob
+        if issubclass(owner if isinstance(owner, type) else type(owner), AttributeError):
+            raise PolicyError("what lacked an attribute is not the program's to see")
+        return value
     if isinstance(value, _METHODS):
         owner = value.__objclass__ if hasattr(value, "__objclass__") else value.__self__
         kind = owner if isinstance(owner, type) else type(owner)
@@ -114,17 +119,23 @@ def _check_template(template: str, depth: int) -> None:
     if "." not in template and "[" not in template:
         return
     for _, field, spec, _ in _parse_format(template):
-        for name in _field_attributes(field or ""):
-            if attribute_kind(name) not in (NameKind.PLAIN, NameKind.CLASS):
-                raise PolicyError(f"a format string may not read the attribute {name!r}")
+        _check_field(field or "")
         if spec and depth:
             _check_template(spec, depth - 1)
 
 
-def _field_attributes(field: str) -> Iterator[str]:
-    """The attributes that a replacement field walks, as str.format splits it: a.b[c].d gives b and d."""
+def _check_field(field: str) -> None:
+    """Judge what a replacement field walks, as str.format splits it: a.b[c].d walks to b, c and d.
+
+    An object's real class may be `type`, so only its name is looked up in it.
+    """
     _, rest = _split_field(field)
-    return (name for is_attribute, name in rest if is_attribute)
+    in_class = False
+    for is_attribute, name in rest:
+        allowed = not is_attribute or attribute_kind(name) is NameKind.PLAIN or name == "__class__"
+        if not allowed or (in_class and name not in ("__name__", "__qualname__")):
+            raise PolicyError(f"a format string may not read the attribute {name!r}")
+        in_class = name == "__class__"
 
 
 def writable(ob: Any) -> Any:

@@ -21,7 +21,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from sandbox import library, queues, standins
+from sandbox import library, standins
 from sandbox.classes import world
 from sandbox.names import words
 from sandbox.refused import Refused
@@ -185,8 +185,10 @@ def load(*, whole: bool) -> None:
     MODULES["collections"].abc = MODULES["collections.abc"]  # type: ignore[attr-defined]
     MODULES["typing"].TYPE_CHECKING = False  # type: ignore[attr-defined]
     if whole:
-        for name in ("Queue", "PriorityQueue", "LifoQueue"):
-            setattr(MODULES["queue"], name, getattr(queues, name))
+        from sandbox import queues  # it loads threading, which no common program needs
+
+        for cls in (queues.Queue, queues.PriorityQueue, queues.LifoQueue):
+            setattr(MODULES["queue"], cls.__name__, cls)
     for module in (*MODULES.values(), *map(standins.make, standins.NAMES), builtins):
         world.give(vars(module).values())
     world.give(library.BASES)

@@ -31,8 +31,9 @@ INTERPRETER_NAMES = INSPECT_ATTRIBUTES | {
     "getbuffer",
 }
 
-# str.format walks attributes of its arguments; the others read the clock when their owner is a date or datetime.
-GUARDED_NAMES = frozenset({"format", "format_map", "now", "utcnow", "today"})
+# str.format walks attributes of its arguments; an AttributeError's obj is whatever lacked the attribute, in the library
+# too; the others read the clock when their owner is a date or datetime.
+GUARDED_NAMES = frozenset({"format", "format_map", "obj", "now", "utcnow", "today"})
 
 # A mapping proxy hands its dict to the other side of an == or an |. These are views of dicts that outlive a call.
 VIEW_NAMES = frozenset({"__members__", "groupindex"})
