@@ -31,7 +31,8 @@ sys.path[0] = str(ROOT)  # in place of this folder, where sandbox.py is a benchm
 from benchmarks.hunt.programs import Grammar, Trial, module  # noqa: E402
 from sandbox import CallResult, Job, JobResult, JobStatus, Sandbox, SandboxConfig  # noqa: E402
 
-TOGETHER = 32  # trials a job
+TOGETHER = 64  # trials a job
+RELOADED = 0.15  # of the jobs, whose calls each find the program and the library fresh: slower, and they see notes
 PARTS = 12  # of the library's state; a call looks at one (benchmarks/hunt/prelude.txt)
 TIMEOUT_S = 5.0
 SHOWN = 10  # findings that are made short and printed
@@ -41,8 +42,8 @@ _HELD = re.compile(  # what the texts of forbidden objects look like
     r"<frame at|<code object|<cell at|<module '[\w.]+' (?:from|\()|FOUND|<_io\.(?:FileIO|TextIOW|Buffered)"
     r"|<built-in method (?:format|format_map) of|<method '(?:format|format_map)' of 'str'"
     r"|<(?:built-in )?method '?(?:now|utcnow|today)'? of"
-    r"|<built-in function (?:open|exec|eval|compile|__import__|globals|locals|vars|getattr|setattr|delattr|dir|input|print"
-    r"|breakpoint|__build_class__)>"
+    r"|<built-in function (?:open|exec|eval|compile|__import__|globals|locals|vars|getattr|setattr|delattr|dir|input"
+    r"|print|breakpoint|__build_class__)>"
     r"|<class '(?:abc\.ABCMeta|enum\.EnumType|typing\.\w+Meta|array\.array|_struct\.Struct|memoryview)'>"
     r"|'__builtins__': \{"
 )
@@ -80,6 +81,7 @@ class Bundle:
     trials: list[Trial]
     tokens: list[str]
     rare: bool
+    reload: bool
     expected: str
     file: str
 
@@ -87,11 +89,11 @@ class Bundle:
         """What the sandbox is given."""
         calls = tuple(f"{number}, {token!r}" for number, token in enumerate(self.tokens))
         program = module(self.trials, rare=self.rare, file=self.file)
-        return Job(program, calls, (repr(self.expected),) * len(calls), timeout_s=TIMEOUT_S)
+        return Job(program, calls, (repr(self.expected),) * len(calls), timeout_s=TIMEOUT_S, reload=self.reload)
 
     def alone(self, number: int) -> "Bundle":
-        """The bundle of one of its trials."""
-        return replace(self, trials=[self.trials[number]], tokens=[self.tokens[number]])
+        """The bundle of one of its trials, which leaves nothing behind or is caught at it."""
+        return replace(self, trials=[self.trials[number]], tokens=[self.tokens[number]], reload=True)
 
     def watched(self) -> "Bundle":
         """The bundle and calls behind it that run no trial: they look at every part of the library's state."""
@@ -106,25 +108,25 @@ class Canaries:
         self.places = [str(ROOT), sys.prefix, sys.base_prefix, "site-packages", "C.UTF-8", f'"{_FILE}']
         self.state = {rare: _untouched(sandbox, rare=rare, file=file) for rare in (False, True)}
 
-    def found(self, result: CallResult, number: int, token: str, *, rare: bool) -> str | None:
-        """What must not have come out, or None."""
+    def found(self, result: CallResult, number: int, bundle: "Bundle") -> str | None:
+        """What must not have come out, or None. Calls that share one load of the program may tell of each other."""
+        own = [bundle.tokens[number]] if bundle.reload else bundle.tokens
         if result.data is None:
-            return self._told(result.error or "", token)
+            return self._told(result.error or "", own)
         before, texts = result.data
-        if before != self.state[rare][number % PARTS]:
-            return f"the library's state is {before} and was {self.state[rare][number % PARTS]}"
-        return self._told("\n".join(texts), token)
+        if bundle.reload and before != self.state[bundle.rare][number % PARTS]:
+            return f"the library's state is {before} and was {self.state[bundle.rare][number % PARTS]}"
+        return self._told("\n".join(texts), own)
 
     def caught(self, bundle: Bundle) -> bool:
         """Whether a bundle brings something out when it runs by itself, or leaves something behind."""
         watched = bundle.watched()
         result = self.sandbox.run(watched.job())
         return result.status is JobStatus.CRASHED or any(
-            self.found(call, number, watched.tokens[number], rare=bundle.rare) is not None
-            for number, call in enumerate(result.calls)
+            self.found(call, number, watched) is not None for number, call in enumerate(result.calls)
         )
 
-    def _told(self, text: str, token: str) -> str | None:
+    def _told(self, text: str, own: list[str]) -> str | None:
         if held := _HELD.search(text):
             return text[max(held.start() - 20, 0) : held.end() + 80]
         if place := next((place for place in self.places if place in text), None):
@@ -134,7 +136,7 @@ class Canaries:
         if time.strftime("datetime.date(%Y, ") in text or time.strftime("datetime.datetime(%Y, ") in text:
             return "today's date"
         for reading in _readings(text):
-            strangers = [told for told in _TOKENS.findall(reading) if told != token]
+            strangers = [told for told in _TOKENS.findall(reading) if told not in own]
             if strangers or _EXPECTED in reading or _FILE in reading:
                 return f"a secret of others: {reading[:200]}"
         return None
@@ -196,7 +198,8 @@ def _bundles(seed: int, programs: int, file: str) -> Iterator[Bundle]:
     while programs > 0:
         trials = grammar.trials(min(TOGETHER, programs))
         tokens = [f"{_TOKEN}{chance.getrandbits(32):08x}" for _ in trials]
-        yield Bundle(trials, tokens, grammar.rare, f"{_EXPECTED}{chance.getrandbits(32):08x}", file)
+        reload = chance.random() < RELOADED
+        yield Bundle(trials, tokens, grammar.rare, reload, f"{_EXPECTED}{chance.getrandbits(32):08x}", file)
         programs -= len(trials)
 
 
@@ -209,7 +212,7 @@ def _judge(sandbox: Sandbox, canaries: Canaries, bundle: Bundle, result: JobResu
         return
     for number, call in enumerate(result.calls):
         tally.ends[str(call.status)] += 1
-        if what := canaries.found(call, number, bundle.tokens[number], rare=bundle.rare):
+        if what := canaries.found(call, number, bundle):
             suspects = [number, *range(number)]  # what a call finds an earlier one may have left
             guilty = next((n for n in suspects if canaries.caught(bundle.alone(n))), number)
             tally.findings.append(Finding(what, bundle.alone(guilty)))
@@ -234,7 +237,9 @@ def _shortest(canaries: Canaries, finding: Finding) -> Finding:
 def walk() -> tuple[int, list[str]]:
     """How many objects the walk saw, and the paths to what no program may reach."""
     command = [sys.executable, str(ROOT / "benchmarks" / "hunt" / "walk.py")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
     return int(done.stderr), done.stdout.splitlines()
 
 

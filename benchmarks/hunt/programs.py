@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.names import GUARDED_NAMES, INTERPRETER_NAMES, REFUSED_BUILTINS, VIEW_NAMES
+from sandbox.names import GUARDED_NAMES, INTERPRETER_NAMES, REFUSED_BUILTINS, VIEW_NAMES, words
 
 Trial = tuple[str, ...]  # its steps
 
@@ -20,9 +20,11 @@ _FOLDER = Path(__file__).parent
 _SYMBOL = re.compile(r"<([A-Za-z_]+)>")
 _LEVELS = 4  # of values within values; below that they are atoms
 _MOST_STEPS = 6
-_COMMON = "abc collections contextlib copy dataclasses datetime decimal enum fractions functools io itertools json".split()
-_COMMON += "math numbers operator re string struct textwrap types typing".split()
-_RARE = "array csv hashlib pprint queue statistics".split()
+_COMMON = words(
+    "abc collections contextlib copy dataclasses datetime decimal enum fractions functools io itertools json math "
+    "numbers operator re string struct textwrap types typing"
+)
+_RARE = words("array csv hashlib pprint queue statistics")
 
 
 def _rules() -> dict[str, list[str]]:
@@ -93,7 +95,6 @@ class Grammar:
             whole = _SYMBOL.sub(lambda found: self._grown(found[1], levels) if found[1] in _KNOWN else found[0], line)
             grown.append(_indented(whole, indent, first=False))
         return "\n".join(grown)
-
 
 
 def _indented(text: str, indent: int, *, first: bool = True) -> str:
