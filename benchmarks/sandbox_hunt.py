@@ -45,7 +45,7 @@ _HELD = re.compile(  # what the texts of forbidden objects look like
     r"|<built-in function (?:open|exec|eval|compile|__import__|globals|locals|vars|getattr|setattr|delattr|dir|input"
     r"|print|breakpoint|__build_class__)>"
     r"|<class '(?:abc\.ABCMeta|enum\.EnumType|typing\.\w+Meta|array\.array|_struct\.Struct|memoryview)'>"
-    r"|'__builtins__': \{"
+    r"|'__builtins__': \{'__name__': 'builtins'"
 )
 _INSTANT = re.compile(r"\b\d{4,10}\.\d{3,}\b|\b1[789]\d{8}\b")
 _SEARCHED = re.compile("Zq7x|Ex9x|Fi5x")
@@ -94,6 +94,14 @@ class Bundle:
     def alone(self, number: int) -> "Bundle":
         """The bundle of one of its trials, which leaves nothing behind or is caught at it."""
         return replace(self, trials=[self.trials[number]], tokens=[self.tokens[number]], reload=True)
+
+    def halves(self) -> list["Bundle"]:
+        """The bundle in two."""
+        middle = len(self.trials) // 2
+        return [
+            replace(self, trials=self.trials[part], tokens=self.tokens[part])
+            for part in (slice(middle), slice(middle, None))
+        ]
 
     def watched(self) -> "Bundle":
         """The bundle and calls behind it that run no trial: they look at every part of the library's state."""
@@ -186,7 +194,7 @@ def hunt(
         for count, result in enumerate(sandbox.map(jobs())):
             _judge(sandbox, canaries, waiting.popleft(), result, tally)
             tally.seconds = time.monotonic() - started
-            if report and count % 200 == 199:
+            if report and count % 50 == 49:
                 report(tally)
         tally.findings[:SHOWN] = [_shortest(canaries, finding) for finding in tally.findings[:SHOWN]]
     return tally
@@ -206,9 +214,8 @@ def _bundles(seed: int, programs: int, file: str) -> Iterator[Bundle]:
 def _judge(sandbox: Sandbox, canaries: Canaries, bundle: Bundle, result: JobResult, tally: Tally) -> None:
     """Count a job's calls. A job that ended early is taken apart, so that no trial's end hides another's."""
     if result.status is not JobStatus.OK and len(bundle.trials) > 1:
-        for number in range(len(bundle.trials)):
-            alone = bundle.alone(number)
-            _judge(sandbox, canaries, alone, sandbox.run(alone.job()), tally)
+        for half in bundle.halves():
+            _judge(sandbox, canaries, half, sandbox.run(half.job()), tally)
         return
     for number, call in enumerate(result.calls):
         tally.ends[str(call.status)] += 1
@@ -234,13 +241,14 @@ def _shortest(canaries: Canaries, finding: Finding) -> Finding:
     return replace(finding, bundle=bundle)
 
 
-def walk() -> tuple[int, list[str]]:
+def walk(called_depth: int = 1) -> tuple[int, list[str]]:
     """How many objects the walk saw, and the paths to what no program may reach."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "hunt" / "walk.py")]
+    command = [sys.executable, str(ROOT / "benchmarks" / "hunt" / "walk.py"), str(called_depth)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
-    return int(done.stderr), done.stdout.splitlines()
+    count, *paths = done.stdout.splitlines()
+    return int(count), paths
 
 
 def main() -> None:
@@ -250,13 +258,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600.0, help="at most so long")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--depth", type=int, default=1, help="the walk's steps with calls; 2 takes minutes")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
 
     def report(tally: Tally) -> None:
         print(f"{tally.programs} programs, {len(tally.findings)} findings", file=sys.stderr, flush=True)
+        for finding in tally.findings[-3:]:
+            print(finding, file=sys.stderr, flush=True)
 
-    seen, paths = walk()
+    seen, paths = walk(options.depth)
     with Sandbox(SandboxConfig(workers=options.workers, memory_mb=256)) as sandbox:
         tally = hunt(sandbox, programs=options.programs, seconds=options.seconds, seed=options.seed, report=report)
     if options.json:
