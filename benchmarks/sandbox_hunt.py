@@ -264,7 +264,7 @@ def main() -> None:
 
     def report(tally: Tally) -> None:
         print(f"{tally.programs} programs, {len(tally.findings)} findings", file=sys.stderr, flush=True)
-        for finding in tally.findings[-3:]:
+        for finding in tally.findings[-1:]:
             print(finding, file=sys.stderr, flush=True)
 
     seen, paths = walk(options.depth)

@@ -204,6 +204,8 @@ def make_abstract_class(name: Any, bases: Any, namespace: Any, **options: Any) -
 def type_of(ob: Any) -> Any:
     """type(ob) and ob.__class__, with the stand-in for `type` where that, or another metaclass, would come out."""
     cls = type(ob)
+    if issubclass(cls, types.GenericAlias):
+        raise PolicyError("an alias marks what it is made to call, so none is made by hand")
     return TypeStandIn if issubclass(cls, type) else cls
 
 
@@ -218,6 +220,13 @@ class _TypeStandInMeta(type):
         return "<class 'type'>"
 
 
+class _TypeHint(types.GenericAlias):
+    """type[...], not to be called: it would leave its mark on the class that comes out."""
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("type[...] is a hint")
+
+
 class TypeStandIn(metaclass=_TypeStandInMeta):
     """What programs know as `type`. The real one makes classes whose names no policy has seen."""
 
@@ -229,7 +238,7 @@ class TypeStandIn(metaclass=_TypeStandInMeta):
         return _from_namespace(type, *args, options)
 
     def __class_getitem__(cls, item: Any) -> Any:
-        return types.GenericAlias(TypeStandIn, item)
+        return _TypeHint(TypeStandIn, item)
 
 
 TypeStandIn.__name__ = TypeStandIn.__qualname__ = "type"

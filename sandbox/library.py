@@ -20,6 +20,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
@@ -258,6 +259,17 @@ REPLACEMENTS: dict[str, dict[str, Any]] = {
 BASES = (typing._NamedTuple, typing._TypedDict)  # type: ignore[attr-defined]
 
 
+def _call_alias(alias: Any, *args: Any, **keywords: Any) -> Any:
+    """List[int]() and the like, which leave their mark on what comes out, but not on what is the library's."""
+    if not alias._inst:
+        raise TypeError(f"Type {alias._name} cannot be instantiated; use {alias.__origin__.__name__}() instead")
+    made = alias.__origin__(*args, **keywords)
+    if not is_of_the_library(made):
+        with suppress(AttributeError):
+            made.__orig_class__ = alias
+    return made
+
+
 def _refuse_register(cls: type, subclass: type) -> type:
     raise PolicyError("an abstract class may not take in foreign classes")
 
@@ -334,6 +346,7 @@ def harden() -> None:
     copy._reconstruct = _reconstruct  # type: ignore[attr-defined]
     enum.EnumType._create_ = checked_enum(enum.EnumType._create_)  # type: ignore[attr-defined]
     typing.get_type_hints = _plain_hints  # type: ignore[assignment]
+    typing._BaseGenericAlias.__call__ = _call_alias  # type: ignore[attr-defined]
     dataclasses.getattr = _read_by_dataclasses  # type: ignore[attr-defined]
     dataclasses.inspect = types.SimpleNamespace(signature=_signature)  # type: ignore[attr-defined]
     functools._find_impl = _of_a_class(functools._find_impl)  # type: ignore[attr-defined]

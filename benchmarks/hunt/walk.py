@@ -1,4 +1,4 @@
-"""Prints how many objects a walk saw and what a program must not reach and could: from its built-ins and modules, by what programs do with objects.
+"""Prints how many objects a walk saw, and the paths to those that no program may reach.
 
 From what a program is given it goes on by attributes that need no guard (which is what patterns and attrgetter read
 too) and those that have one, by calls with arguments of many kinds, by iteration, items and contexts, and by operators
@@ -214,7 +214,7 @@ def _is_forbidden(value: Any, dangerous: dict[int, str], own: set[int]) -> bool:
 def walk(called_depth: int) -> tuple[int, list[str]]:
     """The number of objects seen, and the paths to those that must not be reached.
 
-    So many steps from the start things are also called, iterated and combined: with 1 that takes seconds, with 2 minutes.
+    So many steps from the start things are also called, iterated and combined: 1 takes seconds, 2 takes minutes.
     """
     own = {id(module) for module in modules.MODULES.values()}
     dangerous = {id(value): name for name, value in DANGEROUS.items()}
