@@ -44,11 +44,11 @@ _HELD = re.compile(  # what the texts of forbidden objects look like
     r"|<(?:built-in )?method '?(?:now|utcnow|today)'? of"
     r"|<built-in function (?:open|exec|eval|compile|__import__|globals|locals|vars|getattr|setattr|delattr|dir|input"
     r"|print|breakpoint|__build_class__)>"
-    r"|<class '(?:abc\.ABCMeta|enum\.EnumType|typing\.\w+Meta|array\.array|_struct\.Struct|memoryview)'>"
+    r"| of array\.array object"
+    r"|<class '(?:abc\.ABCMeta|enum\.EnumType|typing\.\w+Meta|_struct\.Struct|memoryview)'>"
     r"|'__builtins__': \{'__name__': 'builtins'"
 )
-_INSTANT = re.compile(r"\b\d{4,10}\.\d{3,}\b|\b1[789]\d{8}\b")
-_SEARCHED = re.compile("Zq7x|Ex9x|Fi5x")
+_INSTANT = re.compile(r"\b\d{4,10}\.\d{3,}\b")
 _NUMBERS = re.compile(r"\d{2,3}(?:, \d{2,3}){3,}")
 _HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2}){8,}")
 
@@ -162,7 +162,7 @@ def _readings(text: str) -> Iterator[str]:
 
 def _is_now(text: str) -> bool:
     """Whether a number is one of this machine's clocks, within an hour."""
-    return any(abs(float(text) - clock()) < 3600 for clock in (time.time, time.monotonic)) and "." in text
+    return any(abs(float(text) - clock()) < 3600 for clock in (time.time, time.monotonic))
 
 
 def _untouched(sandbox: Sandbox, *, rare: bool, file: str) -> list[Any]:

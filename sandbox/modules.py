@@ -187,8 +187,8 @@ def load(*, whole: bool) -> None:
     if whole:
         from sandbox import queues  # it loads threading, which no common program needs
 
-        for cls in (queues.Queue, queues.PriorityQueue, queues.LifoQueue):
-            setattr(MODULES["queue"], cls.__name__, cls)
+        for name in ("Queue", "PriorityQueue", "LifoQueue"):
+            setattr(MODULES["queue"], name, getattr(queues, name))
     for module in (*MODULES.values(), *map(standins.make, standins.NAMES), builtins):
         world.give(vars(module).values())
     world.give(library.BASES)
