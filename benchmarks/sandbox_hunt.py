@@ -168,8 +168,9 @@ def _is_now(text: str) -> bool:
 def _untouched(sandbox: Sandbox, *, rare: bool, file: str) -> list[Any]:
     """The library's state as calls find it that no trial came before, by its parts."""
     calls = tuple(f"{number}, '{_TOKEN}00000000'" for number in range(PARTS))
-    found = [sandbox.run(Job(module([], rare=rare, file=file), (call,))).calls[0].data for call in calls]
-    return [before for before, _ in found]
+    program = module([], rare=rare, file=file)
+    results = [sandbox.run(Job(program, (call,), timeout_s=TIMEOUT_S)) for call in calls]
+    return [result.calls[0].data[0] for result in results]
 
 
 def hunt(

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,16 @@ def machine() -> Iterator[ModuleType]:
         yield module
 
 
+def _without_policy() -> Sandbox:
+    walls = frozenset({Wall.PROCESS})
+    return Sandbox(SandboxConfig(workers=2, timeout_s=5, walls=walls, minimum=frozenset()))
+
+
+@pytest.fixture(scope="module")
+def canaries(machine: ModuleType, sandbox: Sandbox) -> Any:
+    return machine.Canaries(sandbox, "no file")
+
+
 def test_a_short_hunt_finds_nothing(machine: ModuleType, sandbox: Sandbox) -> None:
     tally = machine.hunt(sandbox, programs=1500, seconds=60, seed=1)
     assert [str(finding) for finding in tally.findings] == []
@@ -42,8 +53,7 @@ def test_the_same_seed_gives_the_same_programs(machine: ModuleType) -> None:
 
 
 def test_without_the_policy_the_hunt_finds_ways_out(machine: ModuleType) -> None:
-    walls = frozenset({Wall.PROCESS, Wall.RLIMITS})
-    with Sandbox(SandboxConfig(workers=2, timeout_s=2, memory_mb=256, walls=walls, minimum=frozenset())) as bare:
+    with _without_policy() as bare:
         tally = machine.hunt(bare, programs=300, seconds=60, seed=2)
     assert tally.findings
     assert all(finding.bundle.trials[0] for finding in tally.findings)
@@ -71,8 +81,7 @@ def test_without_the_policy_the_hunt_finds_ways_out(machine: ModuleType) -> None
         f"a file called {ROOT}/sandbox/child.py",
     ],
 )
-def test_what_must_not_come_out_is_seen_in_values_and_errors(machine: ModuleType, sandbox: Sandbox, text: str) -> None:
-    canaries = machine.Canaries(sandbox, "no file")
+def test_what_must_not_come_out_is_seen_in_values_and_errors(machine: ModuleType, canaries: Any, text: str) -> None:
     bundle = machine.Bundle([()], ["Zq7x0000000a"], rare=False, reload=True, expected="Ex9x00000000", file="no file")
     before = canaries.state[False][0]
     assert canaries.found(CallResult(CallStatus.OK, "", data=[before, ["harmless", text]]), 0, bundle)
@@ -84,19 +93,15 @@ def test_what_must_not_come_out_is_seen_in_values_and_errors(machine: ModuleType
 
 
 def test_what_a_call_leaves_behind_is_seen(machine: ModuleType) -> None:
-    walls = frozenset({Wall.PROCESS, Wall.RLIMITS})
-    with Sandbox(SandboxConfig(workers=1, timeout_s=5, memory_mb=256, walls=walls, minimum=frozenset())) as bare:
+    with _without_policy() as bare:
         canaries = machine.Canaries(bare, "no file")
-        for step in (
-            "re.RegexFlag.note = json.dumps.note = Counter.note = token",
-            "Template.pattern = re.compile('(?P<z>a)')",
+        for step, seen in (
+            ("json.dumps.note = Counter.note = token", True),
+            ("Template.pattern = re.compile('a')", True),
+            ("pass", False),
         ):
-            bundle = machine.Bundle(
-                [(step,)], ["Zq7x0000000a"], rare=False, reload=True, expected="Ex9x", file="no file"
-            )
-            assert canaries.caught(bundle), step
-        quiet = machine.Bundle([("pass",)], ["Zq7x0000000a"], rare=False, reload=True, expected="Ex9x", file="no file")
-        assert not canaries.caught(quiet)
+            bundle = machine.Bundle([(step,)], ["Zq7x0000000a"], False, True, expected="Ex9x0", file="no file")
+            assert canaries.caught(bundle) is seen, step
 
 
 def test_the_walk_reaches_nothing_forbidden(machine: ModuleType) -> None:
