@@ -82,6 +82,11 @@ def checked_members(namespace: dict[str, Any]) -> dict[str, Any]:
     return members
 
 
+def _keeps_notes(ob: Any) -> bool:
+    """Whether an attribute could be set on an object that is no program's function."""
+    return type(ob) is not FunctionType and hasattr(ob, "__dict__")
+
+
 def _checked_new(new: Any) -> Any:
     """A program's __new__. Enums and generic aliases write to what it gives, so that is nothing of the library's."""
     function = new.__func__ if type(new) is staticmethod else new
@@ -90,7 +95,7 @@ def _checked_new(new: Any) -> Any:
 
     def __new__(*args: Any, **options: Any) -> Any:
         made = function(*args, **options)
-        if is_of_the_library(made):
+        if is_of_the_library(made) or (is_foreign(type(made)) and _keeps_notes(made)):
             raise PolicyError("__new__ may not give what is the library's")
         return made
 

@@ -51,8 +51,7 @@ _private_verdicts: dict[tuple[type, str], bool] = {}
 
 def _owns_private(ob: Any, name: str) -> bool:
     """Whether `name`, which begins with an underscore, can only be something that the program put on `ob`."""
-    if type(ob) is super:
-        ob = super.__dict__["__self__"].__get__(ob)
+    ob = _behind_super(ob)
     cls = ob if isinstance(ob, type) else type(ob)
     if cls is FunctionType:
         return not is_of_the_library(ob)
@@ -84,8 +83,14 @@ def shown_type(ob: Any) -> str:
 def get_guarded(ob: Any, name: str) -> Any:
     """ob.format, ob.now and the like: harmless unless the owner is a str, a date or an AttributeError."""
     value = getattr(ob, name)
+    if name == "__init__":
+        return _initializer(ob, value)
+    if name == "__init_subclass__":
+        if is_foreign(_behind_super(ob)):
+            raise PolicyError("the library's classes are not the program's to initialize")
+        return value
     if name == "obj":
-        owner = super.__dict__["__self__"].__get__(ob) if type(ob) is super else ob
+        owner = _behind_super(ob)
         if issubclass(owner if isinstance(owner, type) else type(owner), AttributeError):
             raise PolicyError("what lacked an attribute is not the program's to see")
         return value
@@ -98,6 +103,32 @@ def get_guarded(ob: Any, name: str) -> Any:
         elif issubclass(kind, datetime.date):
             raise PolicyError(f"{name}() reads the clock")
     return value
+
+
+def _behind_super(ob: Any) -> Any:
+    """The object that a super object reads for; any other object as it is."""
+    return super.__dict__["__self__"].__get__(ob) if type(ob) is super else ob
+
+
+def _initializer(ob: Any, init: Any) -> Any:
+    """ob.__init__: what the library made before, a type's alias say, may not be made anew."""
+    function = init.__func__ if type(init) is types.MethodType else init
+    if type(function) is FunctionType and not is_of_the_library(function):
+        return init
+    owner = _behind_super(ob)
+    if not isinstance(owner, type):
+        return _own_init(owner, init)
+
+    def checked(*args: Any, **options: Any) -> None:
+        init(*(_own_init(arg, arg) for arg in args[:1]), *args[1:], **options)
+
+    return checked
+
+
+def _own_init(ob: Any, init: Any) -> Any:
+    if isinstance(ob, type) or is_foreign(type(ob)):
+        raise PolicyError(f"{shown_type(ob)} objects are not the program's to initialize")
+    return init
 
 
 def _formatter(method: Any, name: str) -> Callable[..., str]:

@@ -176,11 +176,18 @@ def deepcopy(x: Any, memo: Any = None) -> Any:
     return _real_deepcopy(x, memo)
 
 
+# What decorators make anew of a program's functions.
+_DECORATED = (
+    *(type, FunctionType, property, staticmethod, classmethod),
+    *(functools.partial, functools.partialmethod, functools.cached_property, type(functools.cache(len))),
+)
+
+
 def _marking(mark: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """A decorator that notes something on what it is given, which has to be the program's."""
 
     def marked(decorated: Any) -> Any:
-        if is_of_the_library(decorated):
+        if is_of_the_library(decorated) or (is_foreign(type(decorated)) and not isinstance(decorated, _DECORATED)):
             raise PolicyError("the library's classes and functions are not the program's to mark")
         return mark(decorated)
 
@@ -264,7 +271,7 @@ def _call_alias(alias: Any, *args: Any, **keywords: Any) -> Any:
     if not alias._inst:
         raise TypeError(f"Type {alias._name} cannot be instantiated; use {alias.__origin__.__name__}() instead")
     made = alias.__origin__(*args, **keywords)
-    if not is_of_the_library(made):
+    if not is_of_the_library(made) and not is_foreign(type(made)):
         with suppress(AttributeError):
             made.__orig_class__ = alias
     return made

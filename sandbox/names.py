@@ -90,7 +90,7 @@ _READABLE = (SPECIAL_METHODS - {"__setattr__", "__delattr__", "__getattr__", "__
     "__wrapped__",
     "__version__",
 }
-_READABLE -= {"__func__"}
+_READABLE -= {"__func__", "__init__", "__init_subclass__"}
 _WRITABLE = frozenset({"__name__", "__qualname__", "__doc__"})
 _SUNDER_HOOKS = frozenset({"_missing_", "_generate_next_value_", "_order_", "_ignore_"})  # what an Enum may define
 
@@ -111,6 +111,8 @@ def attribute_kind(name: str) -> NameKind:
 
 
 _SPECIAL_READS = {
+    "__init__": NameKind.GUARDED,  # makes an object of the library anew, and
+    "__init_subclass__": NameKind.GUARDED,  # a class of the library
     "__class__": NameKind.CLASS,
     "__dict__": NameKind.DICT,
     "__setattr__": NameKind.SETATTR,

@@ -168,7 +168,7 @@ class Policy(RestrictingNodeTransformer):
         target = node.target
         if isinstance(target, ast.Attribute):
             kind = attribute_kind(target.attr)
-            if kind in (NameKind.GUARDED, NameKind.VIEW):
+            if kind in (NameKind.GUARDED, NameKind.VIEW) and not target.attr.startswith("__"):
                 target.value = _call(target, "_own_", self.visit(target.value), ast.Constant(target.attr))
                 node.value = self.visit(node.value)
                 return node
