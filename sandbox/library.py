@@ -216,12 +216,14 @@ def set_recursion_limit(limit: int) -> None:
 _tables: list[tuple[type, str, Any]] = []  # class, attribute, and a copy of what it had before any program
 
 
+_values: list[tuple[dict[Any, Any], dict[Any, Any]]] = []  # of enums, which only ever take more in; and a copy
+
+
 def watch(module: types.ModuleType) -> None:
     """Remember the tables of a module's classes, which a program may write to, for `restore`."""
     for cls in list(vars(module).values()):
-        if isinstance(cls, enum.EnumType):  # values that it has not seen become members
-            for name in ("_member_map_", "_value2member_map_"):
-                _tables.append((cls, name, dict(getattr(cls, name))))
+        if isinstance(cls, enum.EnumType):
+            _values.append((cls._value2member_map_, dict(cls._value2member_map_)))
         elif isinstance(cls, type) and cls.__module__ == module.__name__:
             for name, value in vars(cls).items():
                 if not name.startswith("_") and type(value) in (dict, list, set):
@@ -236,6 +238,10 @@ def restore() -> None:
         strptime._regex_cache.clear()
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
+    for values, before in _values:
+        if len(values) != len(before):
+            values.clear()
+            values.update(before)
     for cls, name, value in _tables:
         setattr(cls, name, value.copy())
     dataclasses._EMPTY_METADATA = types.MappingProxyType({})  # type: ignore[attr-defined]
