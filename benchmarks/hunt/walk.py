@@ -159,10 +159,8 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
         kind = attribute_kind(name)
         if kind is NameKind.REFUSED or (name.startswith("__") and kind is NameKind.PLAIN):  # those are methods
             continue
-        for found in _made(lambda name=name: guards.get_attribute(value, name)):  # type: ignore[misc]
-            yield f".{name}", found
-        if isinstance(value, AttributeError):
-            break  # an error leads to the same few things everywhere
+        with suppress(Exception):  # a property of a class without an instance, or what is refused
+            yield f".{name}", guards.get_attribute(value, name)
 
 
 def _uses(value: Any, path: str) -> Iterator[tuple[str, Any]]:
