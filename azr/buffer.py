@@ -91,7 +91,7 @@ class Origin(StrEnum):
     FILE = "file"
     SEEDING = "seeding"
     SELF_PLAY = "self-play"
-    VARIED = "varied"  # a proposal's program with another input (azr/variations.py)
+    VARIED = "varied"  # a proposal's program with another input (azr/methods/absolute_zero/variations.py)
 
 
 class Purpose(StrEnum):

@@ -107,7 +107,7 @@ class ProposeConfig:
     until: Count | None = None  # the last step that proposes; 0: seeding alone does. None: every step
     reference_draw: ReferenceDraw = ReferenceDraw.UNIFORM
     refuse: tuple[Flaw, ...] = ()  # valid tasks that count as invalid proposals
-    variations: Count = 0  # other inputs tried on a valid program, as further tasks to solve (azr/variations.py)
+    variations: Count = 0  # other inputs tried on a valid program, as further tasks to solve (docs/learning.md)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -220,7 +220,7 @@ class ProbeConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class PanelConfig:
-    """The buffer's own tasks that are asked again and again (azr/panel.py)."""
+    """The buffer's own tasks that are asked again and again (azr/methods/absolute_zero/panel.py)."""
 
     every: Count = 0  # steps; 0 never
     tasks: Positive = 12  # of each type
@@ -253,6 +253,7 @@ class Config:
     name: str = "run"
     steps: Positive = 500
     seed: Count = 0
+    methods: Annotated[tuple[str, ...], Field(min_length=1)] = ("absolute_zero",)  # what fills a step (docs/methods.md)
     model: ModelConfig = field(default_factory=ModelConfig)
     prompts: PromptConfig = field(default_factory=PromptConfig)
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
