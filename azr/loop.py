@@ -128,11 +128,12 @@ _OWN_PHASES = ("learn", "sync", "store", "total")
 
 def _holdings(buffer: TaskBuffer) -> dict[str, float]:
     """How much the buffer holds by now, of what it holds at all."""
-    counts = buffer.counts()
-    if not any(counts.values()):
-        return {}
-    held = {f"buffer/{task_type}": float(count) for task_type, count in counts.items()}
-    return held | {"buffer/distinct_programs": float(buffer.distinct_programs())}
+    counts, problems = buffer.counts(), buffer.problems()
+    held = {"buffer/problems": float(problems)} if problems else {}
+    if any(counts.values()):
+        held |= {f"buffer/{task_type}": float(count) for task_type, count in counts.items()}
+        held["buffer/distinct_programs"] = float(buffer.distinct_programs())
+    return held
 
 
 _TOTALS = ("samples", "dropped_samples", "micro_batches", "tokens_real", "tokens_computed", "seconds")
