@@ -8,6 +8,8 @@ from azr.methods.method import Room
 
 OURS = {
     "absolute_zero": "azr.methods.absolute_zero.room",
+    "rlvr": "azr.methods.problems.rlvr",
+    "ttrl": "azr.methods.problems.ttrl",
 }
 
 

@@ -28,6 +28,13 @@ class Answers:
     tally: Tally | None
 
     @property
+    def unreadable(self) -> tuple[bool, ...]:
+        """Of each answer whether nothing could be read from it that could vote."""
+        if self.tally:
+            return tuple(cluster is None for cluster in self.tally.clusters)
+        return tuple(judgement.answer is None for judgement in self.judgements)
+
+    @property
     def verdicts(self) -> tuple[Verdict, ...] | None:
         """Of each answer; None where the problem's answer is not known."""
         known = self.asked.problem.answer is not None
