@@ -141,9 +141,7 @@ class SeedingConfig:
 class ProblemsConfig:
     """Problems that are given. RLVR's answers are what its label is; TTRL's label is what most answers agree on."""
 
-    sources: tuple[
-        str, ...
-    ] = ()  # benchmarks' names, files in TTRL's shape, seed files, runs (azr/problems/sources.py)
+    sources: tuple[str, ...] = ()  # benchmarks' names, files, runs (azr/problems/sources.py)
     data: tuple[str, ...] = ()  # where benchmarks' files are, as `azr eval run --data`
     limit: Positive | None = None  # problems of a source, the first ones; None: all
     answers: bool = True  # False keeps back what is known of the answers
