@@ -1,11 +1,12 @@
 """The one door through which problems come.
 
-A source is, in this order: a benchmark's name (`azr eval`'s), a run's folder or its name in runs/, a file in TTRL's
-shape (JSON, or JSON lines, of {"prompt", "answer", "id", "level"}, all but the prompt optional; the authors of
-arXiv 2504.16084 publish theirs so), or a seed file (docs/buffer.md).
+A source is a benchmark's name (`azr eval`'s), a run's folder or its name in runs/, a file in TTRL's shape (JSON, or
+JSON lines, of {"prompt", "answer", "id", "level"}, all but the prompt optional; the authors of arXiv 2504.16084 publish
+theirs so), or a seed file (docs/buffer.md). A file may also lie in the folder that AZR_DATA names.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from azr.buffer import stored_task
 from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.benchmarks import BENCHMARKS
-from azr.evaluation.data import data_places, load_problems
+from azr.evaluation.data import FOLDER_VARIABLE, data_places, load_problems
 from azr.evaluation.judging.math_answer import MathAnswer
 from azr.evaluation.judging.task_answer import TaskAnswer
 from azr.evaluation.prompts import math_question
@@ -53,13 +54,17 @@ def _read(source: str, data: Sequence[str]) -> list[Given]:
         names = [origin.name for origin in benchmark.sources]
         return [_of_benchmark(benchmark, problem) for problem in load_problems(benchmark, data_places(data, names))]
     path = Path(source).expanduser()
-    if path.is_file():
-        return _of_file(path)
+    for place in (path, Path(os.environ.get(FOLDER_VARIABLE, "")) / path):
+        if place.is_file():
+            return _of_file(place)
     if path.is_dir() or (Path("runs") / source).is_dir():
         with reading(find_run(source)) as db:
             rows = db.execute(f"SELECT {TASK_COLUMNS} FROM task ORDER BY id").fetchall()
         return [_of_task(f"{source}:{row[0]}", stored_task(row).triplet) for row in rows]
-    raise UserError(f"no problems in {source}: it is no benchmark's name, no file and no run")
+    raise UserError(
+        f"no problems in {source}: it is no benchmark's name, no run, and no file here"
+        f" or in the folder that {FOLDER_VARIABLE} names"
+    )
 
 
 def _kept_back(problem: Given) -> Given:

@@ -18,6 +18,7 @@ from azr.methods.method import Play, Rollout, Seat, Stop
 from azr.methods.problems.confidence import spreads
 from azr.methods.problems.labels import LABELS, WANT_SPREADS
 from azr.methods.problems.metrics import Paid, problem_line, problem_line_key, problem_metrics
+from azr.methods.problems.passes import Passes
 from azr.problems.asking import Answers, Sampling, ask
 from azr.problems.given import Asked, Given, framed
 from azr.seeds import stream
@@ -37,26 +38,32 @@ class ProblemPlay:
         self._say = seat.say
         self._problems = problems
         self._asked: list[Asked] = []
+        self._passes: Passes | None = None
         self._tools = Tools(seat.table.sandbox, seat.closing.enter_context(MathGrader()))
         self._temperature = settings.temperature or seat.table.config.rollout.temperature
         known = any(problem.answer is not None for problem in problems)
         self.legend = problem_line_key(name, settings.votes, known)
 
     def prepare(self, done: int, stop: Stop) -> bool:
-        """Frame the problems in the run's style. Raises UserError where no prompt is short enough."""
+        """Frame the problems in the run's style. Raises UserError where too few of the prompts are short enough."""
         limit = self._table.config.rollout.max_prompt_tokens
         asked = [framed(self._table, problem) for problem in self._problems]
         self._asked = [one for one in asked if len(one.prompt_ids) <= limit]
-        if not self._asked:
-            raise UserError(f"every prompt of {self._name}.sources is longer than rollout.max_prompt_tokens={limit}")
-        left_out = len(asked) - len(self._asked)
+        left_out, batch, seed = len(asked) - len(self._asked), self._settings.batch, self._table.config.seed
+        if len(self._asked) < batch:
+            raise UserError(
+                f"{self._name}: {len(self._asked)} problems have prompts of at most rollout.max_prompt_tokens={limit},"
+                f" fewer than {self._name}.batch={batch}"
+            )
+        self._passes = Passes(len(self._asked), batch, partial(stream, seed, self._name, "pass"))
         told = f", {left_out} left out for prompts of more than {limit} tokens" if left_out else ""
         self._say(f"{self._name}: {len(self._asked)} problems, paid by {self._settings.label}{told}")
         return True
 
     def play(self, number: int) -> Iterator[Play]:
         """Ask the step's problems, and pay their answers."""
-        problems = [self._asked[index] for index in self.drawn(number, len(self._asked))]
+        assert self._passes is not None, "play before prepare"
+        problems = [self._asked[index] for index in self._passes.step(number)]
         settings, sampling = self._settings, self._table.config.rollout
         wanted = Sampling(settings.votes, settings.max_tokens, self._temperature, sampling.top_p)
         with self._phase(f"answer {self._name}", len(problems) * settings.votes) as advance:
@@ -74,16 +81,6 @@ class ProblemPlay:
     def look(self, number: int) -> Mapping[str, float]:
         """Nothing: the probe looks at held-out problems."""
         return {}
-
-    def drawn(self, number: int, problems: int) -> list[int]:
-        """Which of so many problems step `number` takes: the next ones of pass after pass over all of them."""
-        batch, seed = self._settings.batch, self._table.config.seed
-        orders: dict[int, list[int]] = {}
-        for place in range((number - 1) * batch, number * batch):
-            if place // problems not in orders:
-                orders[place // problems] = list(range(problems))
-                stream(seed, self._name, "pass", place // problems).shuffle(orders[place // problems])
-        return [orders[place // problems][place % problems] for place in range((number - 1) * batch, number * batch)]
 
     def _pay(self, answers: Answers) -> Paid:
         trained = min(self._settings.trained or self._settings.votes, self._settings.votes)

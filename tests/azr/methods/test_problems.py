@@ -1,12 +1,17 @@
 """RLVR and TTRL as runs: what is paid, what is stored and told, and that a run that stops is the same run."""
 
 import json
+import random
 from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from azr.buffer import connect_read_only
+from azr.cli import app
 from azr.config import (
     Aggregation,
     CheckpointConfig,
@@ -20,8 +25,12 @@ from azr.config import (
 )
 from azr.errors import UserError
 from azr.methods.problems.labels import Evidence, majority, truth
+from azr.methods.problems.passes import Passes
 from azr.plan import print_plan
 from azr.problems.voting import tally
+from azr.report.charts import curves
+from azr.report.page import render
+from azr.report.story import gather
 from azr.run import Run
 from azr.telemetry import read_metrics
 from azr.training import train
@@ -117,11 +126,16 @@ def test_the_majority_pays_whether_it_is_right_or_not(model, problems, tmp_path)
     assert "learner/kl" in lines[-1]
 
 
-def test_a_pass_takes_every_problem_once_in_an_order_of_its_own(model, problems, tmp_path):
-    run = Run(tmp_path / "run")
-    train(config_for(model, problems, steps=3), run, resume=False, open_engine=says)
-    asked = [question for question, *_ in answers(run)][::4]
-    assert sorted(asked[:3]) == sorted(asked[3:]) == sorted(set(asked))
+@given(size=st.integers(1, 30), data=st.data())
+def test_every_pass_takes_every_problem_once_and_no_step_has_one_twice(size, data):
+    batch = data.draw(st.integers(1, size))
+    steps = 3 * size
+    taken = [Passes(size, batch, random.Random).step(number) for number in range(1, steps + 1)]
+    assert all(len(set(step)) == batch for step in taken)
+    every = [problem for step in taken for problem in step]
+    for start in range(0, len(every) - size + 1, size):
+        assert sorted(every[start : start + size]) == list(range(size))
+    assert Passes(size, batch, random.Random).step(steps) == taken[-1]
 
 
 def test_answers_that_are_kept_back_are_neither_stored_nor_counted(model, problems, tmp_path):
@@ -190,6 +204,7 @@ def test_labels_say_what_they_lack():
         ({"sources": ()}, r"ttrl\.sources names no problems"),
         ({"sources": ("nowhere",)}, "no problems in nowhere"),
         ({"label": Label.TRUTH, "answers": False}, "are not known"),
+        ({"batch": 4}, r"fewer than ttrl\.batch=4"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(model, problems, tmp_path, changes, told):
@@ -216,3 +231,33 @@ def test_a_dry_run_says_what_is_asked(model, problems, tmp_path, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "3 problems (3 with their answers), paid by majority" in said
     assert "2 a step, 4 answers each, 2 of them train; 1.3 passes" in said
+
+
+def test_the_buffer_and_the_report_show_what_was_given(model, problems, tmp_path):
+    run = Run(tmp_path / "given")
+    config = config_for(model, problems, steps=3)
+    train(replace(config, ttrl=replace(config.ttrl, answers=False)), run, resume=False, open_engine=says)
+    listed, shown, stats = (browsed(run, *words) for words in (["list"], ["show", "2"], ["stats"]))
+    assert "3 problems" in listed
+    assert "?" in listed
+    assert "nobody knows how many are right" in shown
+    assert "did not vote" in browsed(run, "show", "1") + shown + browsed(run, "show", "3")
+    assert "ttrl" in stats
+    page = json.loads(browsed(run, "list", "--json"))
+    assert [one["times"] for one in page["problems"]] == [2, 2, 2]
+    assert {one["right"] for one in page["problems"]} == {None}
+    detail = json.loads(browsed(run, "show", "1", "--json"))
+    assert len(detail["answers"]) == 8
+    assert json.loads(browsed(run, "stats", "--json"))["problems"][0]["answers"] == 24
+    html = render([gather(run)])
+    assert "nobody knows how many are right" in html
+    charts = {chart.id: chart for chart in curves([gather(run)])}
+    assert {point.line for point in charts["vote"].points} == {"majority ratio"}
+    assert "reward-given" in charts
+
+
+def browsed(run, *words):
+    command = ["buffer", words[0], str(run.folder), *words[1:]]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
