@@ -37,6 +37,8 @@ def _problems(name: str, settings: ProblemsConfig) -> list[Given]:
     if not settings.sources:
         raise UserError(f"{name}.sources names no problems: give benchmarks, files or runs ({name}.sources=[aime24])")
     problems = read_problems(settings.sources, settings.data, answers=settings.answers, limit=settings.limit)
+    if len(problems) < settings.batch:
+        raise UserError(f"{name}: {len(problems)} problems are fewer than {name}.batch={settings.batch}")
     if settings.label is Label.TRUTH and any(problem.answer is None for problem in problems):
         raise UserError(f"{name}.label=truth, but the answers to some of {', '.join(settings.sources)} are not known")
     if settings.label is Label.MAJORITY and any(ballot_for(problem.check) is None for problem in problems):
