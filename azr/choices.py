@@ -102,6 +102,16 @@ class TrainOn(StrEnum):
     ESTIMATE = "estimate"
 
 
+class Label(StrEnum):
+    """What answers to given problems are paid by (azr/methods/problems/labels.py)."""
+
+    TRUTH = "truth"
+    MAJORITY = "majority"
+    PROBABILITY = "probability"
+    ENTROPY = "entropy"
+    SELF_CERTAINTY = "self-certainty"
+
+
 class Flaw(StrEnum):
     """What can make a valid task teach nothing (azr/flaws.py finds them)."""
 

@@ -20,6 +20,7 @@ from azr.choices import Flaw as Flaw
 from azr.choices import Half as Half
 from azr.choices import KlEstimator as KlEstimator
 from azr.choices import KlPlace as KlPlace
+from azr.choices import Label as Label
 from azr.choices import Precision as Precision
 from azr.choices import Ratio as Ratio
 from azr.choices import ReferenceDraw as ReferenceDraw
@@ -107,7 +108,7 @@ class ProposeConfig:
     until: Count | None = None  # the last step that proposes; 0: seeding alone does. None: every step
     reference_draw: ReferenceDraw = ReferenceDraw.UNIFORM
     refuse: tuple[Flaw, ...] = ()  # valid tasks that count as invalid proposals
-    variations: Count = 0  # other inputs tried on a valid program, as further tasks to solve (azr/variations.py)
+    variations: Count = 0  # other inputs tried on a valid program, as further tasks to solve (docs/learning.md)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -134,6 +135,22 @@ class SeedingConfig:
     factor: Positive = 4  # S: seeding ends when each type's buffer holds propose.batch × S tasks
     files: tuple[str, ...] = ()  # triplets to start from, in the seed-file format (docs/buffer.md)
     max_rounds: Positive = 200  # give up with an error when a type's buffer is still short after so many rounds
+
+
+@dataclass(frozen=True, config=STRICT)
+class ProblemsConfig:
+    """Problems that are given. RLVR's answers are what its label is; TTRL's label is what most answers agree on."""
+
+    sources: tuple[str, ...] = ()  # benchmarks' names, files, runs (azr/problems/sources.py)
+    data: tuple[str, ...] = ()  # where benchmarks' files are, as `azr eval run --data`
+    limit: Positive | None = None  # problems of a source, the first ones; None: all
+    answers: bool = True  # False keeps back what is known of the answers
+    label: Label = Label.TRUTH
+    batch: Positive = 8  # problems a step
+    votes: Positive = 8  # answers a problem
+    trained: Positive | None = None  # the first so many of them train; None: all
+    max_tokens: Positive = 3072
+    temperature: Temperature | None = None  # None: rollout.temperature
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -220,7 +237,7 @@ class ProbeConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class PanelConfig:
-    """The buffer's own tasks that are asked again and again (azr/panel.py)."""
+    """The buffer's own tasks that are asked again and again (azr/methods/absolute_zero/panel.py)."""
 
     every: Count = 0  # steps; 0 never
     tasks: Positive = 12  # of each type
@@ -253,12 +270,17 @@ class Config:
     name: str = "run"
     steps: Positive = 500
     seed: Count = 0
+    methods: Annotated[tuple[str, ...], Field(min_length=1)] = ("absolute_zero",)  # what fills a step (docs/methods.md)
     model: ModelConfig = field(default_factory=ModelConfig)
     prompts: PromptConfig = field(default_factory=PromptConfig)
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     propose: ProposeConfig = field(default_factory=ProposeConfig)
     solver: SolverConfig = field(default_factory=SolverConfig)
     seeding: SeedingConfig = field(default_factory=SeedingConfig)
+    rlvr: ProblemsConfig = field(default_factory=ProblemsConfig)
+    ttrl: ProblemsConfig = field(
+        default_factory=lambda: ProblemsConfig(label=Label.MAJORITY, batch=8, votes=64, trained=32)
+    )
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     probe: ProbeConfig = field(default_factory=ProbeConfig)

@@ -1,7 +1,6 @@
 """`azr train --dry-run`: what a config would do on this machine, without doing it."""
 
 import re
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,47 +8,19 @@ from rich.console import Console
 from rich.table import Table
 
 from azr.checkpoint import checkpoints
-from azr.config import Config, EngineChoice, Precision, TrainOn
+from azr.config import Config, EngineChoice, Precision
 from azr.errors import UserError
 from azr.gguf_cache import find_gguf
 from azr.learner.algorithms import ALGORITHMS
 from azr.learner.formula import describe
+from azr.methods.catalogue import rooms
 from azr.model import resolve_device
 from azr.opening import check_update, read_style
 from azr.rollout import choose_engine
 from azr.run import Run, refuse_occupied
-from azr.seed_file import read_seed_files
 from azr.settings import dump_config
 
 GIB = 2**30
-
-
-@dataclass(frozen=True, slots=True)
-class StepPlan:
-    """What one step asks for, at most (fewer where proposals are invalid)."""
-
-    proposals: int
-    proposal_prompts: int
-    estimates: int
-    answers: int  # of all rounds
-
-    @property
-    def trained(self) -> int:
-        """Rollouts that the learner sees."""
-        return self.proposals + self.answers
-
-
-def plan_step(config: Config) -> StepPlan:
-    """The counts of one step that proposes, over all its task types."""
-    types = len(config.propose.types)
-    prompts = -(-config.propose.batch // config.propose.samples_per_prompt)
-    tasks = types * config.solver.batch * config.solver.rounds
-    if config.solver.train_on is TrainOn.ESTIMATE:
-        estimates, answers = 0, tasks * config.solver.estimate_samples
-    else:
-        estimates = types * config.propose.batch * config.solver.estimate_samples
-        answers = tasks * config.solver.samples_per_task
-    return StepPlan(types * config.propose.batch, types * prompts, estimates, answers)
 
 
 def weights_gib(config: Config, parameters: float) -> float:
@@ -75,58 +46,36 @@ def print_plan(config: Config, run: Run, resume: bool, console: Console | None =
         refuse_occupied(run)
     read_style(config)
     check_update(config)
-    seeds = read_seed_files(config.seeding.files)
+    methods = [line for room in rooms(config) for line in room.plan(config)]
     out = console or Console(highlight=False)
     out.print(dump_config(config), style="dim", markup=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in _rows(config, run, resume, len(seeds)):
+    for name, value in _rows(config, run, resume, methods):
         table.add_row(name, value)
     out.print(table)
     out.print("dry run: nothing was written, nothing was run")
 
 
-def _rows(config: Config, run: Run, resume: bool, seeds: int) -> list[tuple[str, str]]:
-    step = plan_step(config)
-    per_prompt = config.propose.samples_per_prompt
+def _rows(config: Config, run: Run, resume: bool, methods: list[tuple[str, str]]) -> list[tuple[str, str]]:
     start = f"resume after step {max((s for s, _ in checkpoints(run)), default=0)}" if resume else "new"
-    wanted = config.propose.batch * config.seeding.factor
-    estimated = f"{step.estimates} answers estimate learnability, " if step.estimates else ""
     asked = f"{config.probe.samples} answers each" if config.probe.samples > 1 else "greedy"
     probe = (
         f"every {config.probe.every} steps, {config.probe.problems} programs of {config.probe.data}"
         f" ({config.probe.half}), {asked}"
     )
-    tokens = step.proposals * config.propose.max_tokens + (step.estimates + step.answers) * config.solver.max_tokens
     return [
         ("run", f"{run.folder} ({start}), steps up to {config.steps}"),
         ("model", _describe_model(config)),
         ("device", f"{resolve_device(config.model.device)} here"),
         ("engine", _describe_engine(config)),
         ("prompts", config.prompts.style),
-        ("seeding", f"until each type holds {wanted} tasks" + (f", from {seeds} in files" if seeds else "")),
-        ("a step", f"{step.proposals} proposals behind {step.proposal_prompts} prompts ({per_prompt} each)"),
-        ("", f"{estimated}{step.answers} answers train the solver{_rounds(config)}"),
-        ("", f"{step.trained} rollouts to the learner, {tokens:,} new tokens at the very most"),
+        ("methods", ", ".join(config.methods)),
+        *methods,
         ("update", f"{config.learner.estimator}, {_describe_pace(config)}"),
         *(("", line) for line in describe(config.learner)),
         ("probe", probe if config.probe.every else "never"),
-        ("panel", _describe_panel(config)),
         ("checkpoints", f"every {config.checkpoint.every} steps, {config.checkpoint.keep or 'all'} kept"),
     ]
-
-
-def _rounds(config: Config) -> str:
-    if config.solver.rounds == 1:
-        return ""
-    return f" in {config.solver.rounds} updates, {len(config.propose.types) * config.solver.batch} tasks each"
-
-
-def _describe_panel(config: Config) -> str:
-    panel = config.panel
-    if not panel.every:
-        return "none"
-    tasks = len(config.propose.types) * panel.tasks
-    return f"every {panel.every} steps, {tasks} of the first tasks, {panel.samples} answers each"
 
 
 def _describe_pace(config: Config) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from azr.asking import Answer, Table, solve
 from azr.config import ProbeConfig
 from azr.errors import UserError
 from azr.evaluation.benchmarks.small import SETS, small_programs
@@ -18,7 +19,6 @@ from azr.evaluation.data import data_places
 from azr.evaluation.small.known import KnownProgram, Question, half_of, questions
 from azr.evaluation.small.own import read_programs
 from azr.json_lines import read_json_lines
-from azr.roles import Answer, Table, solve
 from azr.telemetry import Advance
 from tasks.triplet import TaskType, Verdict
 

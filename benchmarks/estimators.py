@@ -90,10 +90,10 @@ def run(name: str, seed: int, arguments: argparse.Namespace) -> Reading:
     """Train by one estimator (or not at all, for the base), then read the held-out problems."""
     import torch
 
+    from azr.asking import Table
     from azr.learner import Learner
     from azr.learner.algorithms import ALGORITHMS
     from azr.model import load_policy
-    from azr.roles import Table
     from azr.rollout import open_engine
     from azr.seeds import derive_seed, stream
     from sandbox import Sandbox, SandboxConfig
@@ -148,10 +148,10 @@ class Played:
 
 def play(at, ordered: Sequence, step: int, arguments: argparse.Namespace) -> Played:
     """Answers to the first problems of `ordered`; for DAPO, to later ones in place of those without spread."""
+    from azr.asking import solve
     from azr.learner import Outcome, Sample
     from azr.learner.algorithms import ALGORITHMS
     from azr.learner.sampling import overlong_penalty, with_baselines, without_spread
-    from azr.roles import solve
     from tasks.reward import solver_reward
     from tasks.triplet import Role, Verdict
 
@@ -210,7 +210,7 @@ def judged_rewards(at, asked: Sequence) -> list[float]:
 
 def judged(at, asked: Sequence, samples: int, purpose: tuple[str, ...]) -> list[list[bool]]:
     """Whether each of `samples` answers to each problem is right."""
-    from azr.roles import solve
+    from azr.asking import solve
     from tasks.triplet import Verdict
 
     groups = solve(at, asked, samples, purpose, lambda _: None)

@@ -219,9 +219,9 @@ def problems(which: str, half: str, types: Sequence[str], data: Sequence[str]) -
 
 def read(config: Config, folder: Path | None, asked: Sequence[Question], samples: int) -> list[Line]:
     """Ask the untrained model, or the checkpoint in `folder`, in the run's own style and at its temperature."""
+    from azr.asking import Table, solve
     from azr.model import load_policy
     from azr.opening import open_configured_engine, read_style
-    from azr.roles import Table, solve
     from sandbox import Sandbox
 
     policy = load_policy(config.model, folder and folder / "model")

@@ -5,6 +5,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from azr.browse.problems import ProblemFigures, problem_figures
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -51,12 +53,14 @@ class StepFigures:
 
 @dataclass(frozen=True, slots=True)
 class BufferStatistics:
-    """Figures of the whole buffer, of each type, and of stretches of steps; `attempts` counts judged answers."""
+    """Figures of the whole buffer, of each type, of stretches of steps, and of the problems that methods were given;
+    `attempts` counts judged answers to tasks."""
 
     total: Figures
     by_type: dict[str, Figures]
     by_step: tuple[StepFigures, ...]
     attempts: int
+    problems: tuple[ProblemFigures, ...] = ()
 
 
 def buffer_statistics(db: sqlite3.Connection, rows: int = 12) -> BufferStatistics:
@@ -67,6 +71,7 @@ def buffer_statistics(db: sqlite3.Connection, rows: int = 12) -> BufferStatistic
         by_type={str(name): figures for name, figures in sorted(_grouped(db, "type").items())},
         by_step=_by_step(db, rows),
         attempts=attempts,
+        problems=problem_figures(db),
     )
 
 

@@ -55,13 +55,14 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """Lines from metrics.jsonl: every name `prefix` + one word, or the single `names`."""
+    """Lines from metrics.jsonl: every name `prefix` + one word, the single `names`, or all that begin as `patterns`."""
 
     id: str
     title: str
     caption: str
     prefix: str = ""
     names: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
     unit: str = ""
 
 
@@ -73,6 +74,16 @@ _CURVES = (
     _Curve("learnability", "Learnability", "Mean of 1 − solve rate; 0 where a task is always or never solved.",
            prefix="propose/learnability/"),
     _Curve("solved", "Right answers", "Of the answers that train the solver.", prefix="solve/rate/", unit="%"),
+    _Curve("vote", "The vote", "Largest cluster's share, labels and rewards that are right, majority of all votes.",
+           names=("ttrl/majority_ratio", "ttrl/label_accuracy", "ttrl/reward_accuracy", "ttrl/truth_reward"), unit="%"),
+    _Curve("vote-rlvr", "Given problems with answers", "RLVR: right answers, and what their vote would have said.",
+           names=("rlvr/majority_ratio", "rlvr/label_accuracy", "rlvr/truth_reward"), unit="%"),
+    _Curve("vote-n", "One of many, and most of many", "Problems that an answer, and that the vote, is right for.",
+           patterns=("rlvr/pass@", "rlvr/maj@", "ttrl/pass@", "ttrl/maj@"), unit="%"),
+    _Curve("reward-given", "Reward on given problems", "Mean over the answers that train.",
+           names=("reward/rlvr", "reward/ttrl")),
+    _Curve("length-given", "Length of answers to given problems", "Mean tokens of a response.",
+           names=("length/rlvr", "length/ttrl")),
     _Curve("panel", "Right answers on the panel", "The same tasks of the buffer, asked again every few steps.",
            prefix="panel/rate/", unit="%"),
     _Curve("copies", "Answers that repeat the question", "The share, right or wrong.", prefix="solve/copies/",
@@ -83,7 +94,7 @@ _CURVES = (
     _Curve("length-solve", "Length of answers", "Mean tokens of a response.", prefix="length/solve/"),
     _Curve("truncated", "Cut off at the token limit", "The share of responses.", prefix="truncated/", unit="%"),
     _Curve("entropy", "Entropy", "In nats a token: of the tokens that trained, and of all that each role sampled.",
-           names=("learner/entropy", "entropy/propose", "entropy/solve")),
+           names=("learner/entropy", "entropy/propose", "entropy/solve", "entropy/rlvr", "entropy/ttrl")),
     _Curve("gradient", "Gradient norm", "Before clipping.", names=("learner/grad_norm",)),
     _Curve("ratio", "Probability ratio", "New over old policy, over response tokens.",
            names=("learner/ratio_mean", "learner/ratio_min", "learner/ratio_max", "learner/importance_weight_mean")),
@@ -284,6 +295,8 @@ def _metric_points(story: RunStory, curve: _Curve) -> Iterable[Point]:
             line = name.removeprefix(curve.prefix) if curve.prefix and name.startswith(curve.prefix) else None
             if name in curve.names:
                 line = name.split("/", 1)[-1].replace("_", " ")
+            if name.startswith(curve.patterns):
+                line = name.replace("/", " ")
             if line is not None and "/" not in line and isinstance(value, int | float):
                 lines.setdefault(line, []).append((int(metrics["step"]), float(value)))
     for line, values in lines.items():

@@ -108,6 +108,10 @@ def _run_view(story: RunStory, of_run: str) -> RunView:
         ("valid", "-" if total.valid_share is None else f"{total.valid_share:.0%}"),
         ("answers judged", f"{story.statistics.attempts:,}"),
     ]
+    for given in story.statistics.problems:
+        right = "nobody knows how many are right" if given.right is None else f"{given.right:.0%} right"
+        figures.append((f"{given.method}: problems", f"{given.problems:,}"))
+        figures.append((f"{given.method}: answers", f"{given.answers:,}, {right}"))
     for name, last in summary.scores.items():
         first = next(line[name] for line in story.metrics if name in line)
         figures.append((name.removeprefix("probe/"), f"{first:.0%} → {last:.0%}"))

@@ -6,6 +6,7 @@ import re
 import pytest
 import torch
 
+from azr.asking import Table
 from azr.choices import Half
 from azr.config import ProbeConfig
 from azr.errors import UserError
@@ -14,7 +15,6 @@ from azr.evaluation.small.own import own_programs
 from azr.model import load_policy
 from azr.probe import load_probe, run_probe
 from azr.probe_metrics import is_score, told
-from azr.roles import Table
 from azr.rollout.scripted import ScriptedEngine
 from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import load_style

@@ -1,54 +1,21 @@
-"""The two roles of the one policy: propose tasks, and solve them. The sandbox judges while the rest is generated."""
+"""The proposer: it asks for tasks, and the sandbox says what became of each while the rest is generated."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
+from azr.asking import Table, generate_and_judge
 from azr.buffer import StoredTask, TaskBuffer, task_fingerprint
 from azr.choices import Flaw
-from azr.config import Config
 from azr.errors import UserError
-from azr.flaws import MEANING, find_flaws, repeats_question
-from azr.model import Policy, encode_prompt, uses_chat
-from azr.references import draw_references
-from azr.rollout.engine import Completion, Engine, Request
+from azr.flaws import MEANING, find_flaws
+from azr.methods.absolute_zero.references import draw_references
+from azr.methods.absolute_zero.variations import variations
+from azr.rollout.engine import Completion, Request
 from azr.seeds import derive_seed, stream
 from azr.telemetry import Advance
-from azr.variations import variations
-from sandbox import Sandbox
 from tasks.kinds import KINDS
 from tasks.program import fingerprint
-from tasks.prompts import Style
-from tasks.triplet import Prompt, Rejection, TaskType, Triplet, Verdict
-
-T = TypeVar("T")
-
-JUDGES = 4  # threads that wait for the sandbox; parsing is cheap, so more would only queue
-
-
-@dataclass(frozen=True)
-class Table:
-    """What both roles sit at, the same for every step of a run."""
-
-    config: Config
-    policy: Policy
-    engine: Engine
-    sandbox: Sandbox
-    style: Style
-
-    @property
-    def chat(self) -> bool:
-        """Whether prompts go through the tokenizer's chat template."""
-        return uses_chat(self.policy, self.config.prompts.chat, self.style.chat)
-
-    def framed(self, prompt: Prompt) -> Prompt:
-        """The prompt as it is asked: without a chat template, in the style's own frame for base models."""
-        return prompt if self.chat else self.style.plain(prompt)
-
-    def encode(self, prompt: Prompt) -> tuple[int, ...]:
-        """The token ids of a framed prompt."""
-        return encode_prompt(self.policy, prompt, self.chat)
+from tasks.triplet import Prompt, Rejection, TaskType, Triplet
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +36,6 @@ class Proposed:
     variations: tuple[Triplet, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One response of the solver, judged. `text` is the answer that was read from it; `repeats`: it is the question."""
-
-    prompt_ids: tuple[int, ...]
-    completion: Completion
-    text: str | None
-    verdict: Verdict
-    repeats: bool = False
-
-
 def propose(
     table: Table, buffer: TaskBuffer, batch: dict[TaskType, int], purpose: tuple[str | int, ...], advance: Advance
 ) -> list[Proposed]:
@@ -98,57 +54,12 @@ def propose(
         ask = asked[index]
         return [_proposed(table, ask, index, completion) for completion in completions]
 
-    judged = _generate_and_judge(table.engine, [ask.request for ask in asked], judge, advance)
+    judged = generate_and_judge(table.engine, [ask.request for ask in asked], judge, advance)
     proposed = [proposal for group in judged for proposal in group]
     proposed = _mark_restated(proposed, buffer)
     if table.config.propose.reject_duplicates:
         proposed = _reject_duplicates(proposed, buffer)
     return _refuse_flawed(proposed, table.config.propose.refuse)
-
-
-def solve(
-    table: Table,
-    tasks: Sequence[Triplet],
-    samples: int,
-    purpose: tuple[str | int, ...],
-    advance: Advance,
-    *,
-    max_tokens: int | None = None,
-    temperature: float | None = None,
-) -> list[list[Answer]]:
-    """`samples` answers to each task, in the order of `tasks`. `purpose` and `advance` as in `propose`.
-
-    `max_tokens` and `temperature` (0 is greedy) are the solver's where they are not given.
-    """
-    config = table.config
-    if temperature is None:
-        temperature = config.solver.temperature or config.rollout.temperature
-    prompts = [table.framed(KINDS[task.type].solve_prompt(table.style, task)) for task in tasks]
-    requests = [
-        Request(
-            prompt_ids=table.encode(prompt),
-            n=samples,
-            max_tokens=max_tokens or config.solver.max_tokens,
-            temperature=temperature,
-            top_p=config.rollout.top_p,
-            stop=prompt.stop,
-            seed=derive_seed(config.seed, *purpose, number),
-        )
-        for number, prompt in enumerate(prompts)
-    ]
-
-    def judge(index: int, completions: list[Completion]) -> list[Answer]:
-        kind = KINDS[tasks[index].type]
-        prefix = prompts[index].answer_prefix
-        answers = [kind.parse_answer(table.style, prefix + completion.text) for completion in completions]
-        verdicts = kind.verify(table.sandbox, tasks[index], answers)
-        repeats = repeats_question(table.sandbox, tasks[index], answers)
-        return [
-            Answer(requests[index].prompt_ids, completion, answer, verdict, repeating)
-            for completion, answer, verdict, repeating in zip(completions, answers, verdicts, repeats, strict=True)
-        ]
-
-    return _generate_and_judge(table.engine, requests, judge, advance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,21 +182,6 @@ def _refuse_flawed(proposed: Sequence[Proposed], refused: Sequence[Flaw]) -> lis
             proposal = replace(proposal, outcome=Rejection(flaw, MEANING[flaw]))
         kept.append(proposal)
     return kept
-
-
-def _generate_and_judge(
-    engine: Engine, requests: Sequence[Request], judge: Callable[[int, list[Completion]], T], advance: Advance
-) -> list[T]:
-    """Generate for `requests`, judging each on other threads as soon as it is done; verdicts in the requests' order."""
-    futures: dict[int, Future[T]] = {}
-    with ThreadPoolExecutor(JUDGES, thread_name_prefix="judge") as judges:
-
-        def on_done(index: int, completions: list[Completion]) -> None:
-            futures[index] = judges.submit(judge, index, completions)
-            advance(len(completions))
-
-        engine.generate(requests, on_done)
-        return [futures[index].result() for index in range(len(requests))]
 
 
 def _shares(total: int, most: int) -> list[int]:

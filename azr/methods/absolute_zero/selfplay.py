@@ -1,72 +1,110 @@
 """One step of self-play, and the seeding before the first.
 
-    propose → validate → estimate learnability → solve → reward → advantage → update → hand over weights → store
+    propose → validate → estimate learnability → solve → reward
 
-The algorithm is Absolute Zero (Zhao et al. 2025, arXiv 2505.03335), section 3.
+The algorithm is Absolute Zero (Zhao et al. 2025, arXiv 2505.03335), section 3. What is made of the rewards is the
+loop's (azr/loop.py). Tasks and answers are stored when the step ends.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
-from statistics import fmean
 
+from azr.asking import Answer, solve
 from azr.buffer import Origin, TaskBuffer, TaskRow
 from azr.config import TrainOn
 from azr.errors import UserError
-from azr.learner import Learner, Outcome, Sample
-from azr.learner.sampling import overlong_penalty
-from azr.practice import Practice, Source
-from azr.record import Exercise, Invented, Rollout, StepRecord, store_seeds, store_step
-from azr.roles import Answer, Proposed, Table, propose, solve
+from azr.methods.absolute_zero.panel import ask_panel, choose_panel
+from azr.methods.absolute_zero.practice import Practice, Source
+from azr.methods.absolute_zero.proposing import Proposed, propose
+from azr.methods.absolute_zero.record import Exercise, Invented, StepRecord, store_seeds, store_step
+from azr.methods.absolute_zero.step_metrics import step_line, step_line_key, step_metrics, tokens_generated
+from azr.methods.method import Play, Rollout, Seat, Stop
+from azr.seed_file import store_seed_tasks
 from azr.seeds import stream
-from azr.telemetry import Advance
 from tasks.reward import proposer_reward, solver_reward
-from tasks.triplet import Role, TaskType, Triplet, Verdict
-
-Phase = Callable[[str, int], AbstractContextManager[Advance]]
+from tasks.triplet import Proposal, Role, TaskType, Triplet, Verdict
 
 IDENTITY = "def f(x):\n    return x"
 IDENTITY_INPUT = "'Hello World'"
 
 
 class SelfPlay:
-    """The loop's body. `phase(name, total)` opens a progress bar and yields the function that advances it."""
+    """The method (azr/methods/method.py). `seeds` are the tasks of the seed files; `record` is the newest step's."""
 
-    def __init__(self, table: Table, learner: Learner, buffer: TaskBuffer, phase: Phase) -> None:
-        self._table = table
-        self._config = table.config
-        self._learner = learner
-        self._buffer = buffer
-        self._phase = phase
-        self._practice = Practice(table.config, buffer)
-        self._seconds: dict[str, float] = {}
+    looks = "panel/"
 
-    def step(self, number: int) -> StepRecord:
-        """Propose, solve and learn, then solve and learn solver.rounds - 1 times more, and store it all.
+    def __init__(self, seat: Seat, seeds: Sequence[Proposal] = ()) -> None:
+        self._table = seat.table
+        self._config = seat.table.config
+        self._buffer = seat.buffer
+        self._phase = seat.phase
+        self._say = seat.say
+        self._seeds = seeds
+        self._practice = Practice(self._config, seat.buffer)
+        self._panel: list[Triplet] = []
+        self.legend = step_line_key(self._config.propose.types)
+        self.record: StepRecord | None = None
 
-        `number` counts from 1.
-        """
-        began = time.perf_counter()
-        self._seconds = {}
+    def prepare(self, done: int, stop: Stop) -> bool:
+        """Fill the buffers before the first step, and choose the panel from what is there then."""
+        if not done and not self._seed(stop):
+            return False
+        self._panel = choose_panel(self._config, self._buffer)
+        return True
+
+    def play(self, number: int) -> Iterator[Play]:
+        """Propose and solve, then solve solver.rounds - 1 times more; the last play stores it all."""
         proposed = self._propose(number) if self._proposes(number) else []
         invented, exercises = self._exercise(number, proposed)
         rollouts = [*self._proposer_rollouts(proposed, invented), *self._solver_rollouts(exercises)]
-        updates = [self._learn(rollouts)]
-        self._note_stored(exercises)
+        newest, played = list(rollouts), list(exercises)
         for turn in range(2, self._config.solver.rounds + 1):
-            again = self._exercise_again(number, turn, invented, exercises)
-            practised = list(self._solver_rollouts(again, len(exercises)))
-            updates.append(self._learn(practised))
-            self._note_stored(again)
-            exercises += again
-            rollouts += practised
-        record = StepRecord(number, proposed, invented, exercises, rollouts, _together(updates), self._seconds)
-        with self._timed("store"):
-            self._note_new(record, store_step(self._buffer, record))
-        self._seconds["total"] = time.perf_counter() - began
-        return record
+            yield Play(newest)
+            self._note_stored(played)
+            played = self._exercise_again(number, turn, invented, exercises)
+            newest = list(self._solver_rollouts(played, len(exercises)))
+            exercises += played
+            rollouts += newest
+        self.record = record = StepRecord(number, proposed, invented, exercises, rollouts)
+        yield Play(
+            newest,
+            tokens_generated(record),
+            metrics := step_metrics(record),
+            step_line(metrics, self._config.propose.types),
+            partial(self._store, record),
+        )
+        self._note_stored(played)
+
+    def look(self, number: int) -> Mapping[str, float]:
+        """The panel, where it is due."""
+        every = self._config.panel.every
+        if not self._panel or (number % every and number != self._config.steps):
+            return {}
+        with self._phase("panel", len(self._panel) * self._config.panel.samples) as advance:
+            metrics = ask_panel(self._table, self._panel, advance)
+        kinds = ", ".join(f"{kind} {metrics[f'panel/rate/{kind}']:.0%}" for kind in self._config.propose.types)
+        copies = f"; {metrics['panel/copies']:.0%} repeat the question" if "panel/copies" in metrics else ""
+        when = f"after step {number}" if number else "before training"
+        self._say(f"panel {when}: {metrics['panel/rate']:.0%} of its answers are right ({kinds}){copies}")
+        return metrics
+
+    def _seed(self, stop: Stop) -> bool:
+        """Fill the buffers; False where it was stopped between rounds."""
+        if self._seeds and not any(self._buffer.counts().values()):
+            with self._phase("seed files", len(self._seeds)) as advance:
+                seeded = store_seed_tasks(self._buffer, self._table.sandbox, list(self._seeds), advance)
+            refused = ", ".join(f"{count} {reason}" for reason, count in seeded.refused.items())
+            self._say(f"seed files: {seeded.kept} tasks kept" + (f", refused: {refused}" if refused else ""))
+        ready = False
+        while not ready:
+            if stop():
+                return False
+            ready = self.seed_round()
+            counts = self._buffer.counts()
+            wanted = self._config.propose.batch * self._config.seeding.factor
+            held = ", ".join(f"{counts[task_type]} {task_type}" for task_type in self._config.propose.types)
+            self._say(f"seed round {self._buffer.seed_rounds()}: the buffer holds {held} (each wants {wanted})")
+        return True
 
     def seed_round(self) -> bool:
         """One round of proposals without training, for the types whose buffers are short (section 3.3.1).
@@ -98,7 +136,7 @@ class SelfPlay:
 
     def _propose(self, number: int) -> list[Proposed]:
         batch = dict.fromkeys(self._config.propose.types, self._config.propose.batch)
-        with self._timed("propose"), self._phase("propose", sum(batch.values())) as advance:
+        with self._phase("propose", sum(batch.values())) as advance:
             return propose(self._table, self._buffer, batch, ("step", number, "propose"), advance)
 
     def _propose_seeds(self, batch: dict[TaskType, int]) -> list[Proposed]:
@@ -157,14 +195,15 @@ class SelfPlay:
             if exercise.stored is not None:
                 self._practice.note(exercise.stored, [answer.verdict for answer in exercise.answers])
 
-    def _note_new(self, record: StepRecord, task_ids: Mapping[int, int]) -> None:
+    def _store(self, record: StepRecord, buffer: TaskBuffer) -> None:
+        task_ids = store_step(buffer, record)
         for task in record.invented:
             self._practice.note(task_ids[task.proposal], _verdicts_on(task, record.exercises))
 
     def _solve(
         self, phase: str, number: int, tasks: Sequence[Triplet], samples: int, *turn: str | int
     ) -> list[list[Answer]]:
-        with self._timed(phase), self._phase(phase, len(tasks) * samples) as advance:
+        with self._phase(phase, len(tasks) * samples) as advance:
             return solve(self._table, tasks, samples, ("step", number, phase, *turn), advance)
 
     def _proposer_rollouts(self, proposed: Sequence[Proposed], invented: Sequence[Invented]) -> Iterator[Rollout]:
@@ -174,13 +213,14 @@ class SelfPlay:
             verdicts = [answer.verdict for answer in estimates.get(index, ())]
             yield Rollout(
                 Role.PROPOSE,
-                proposal.type,
+                (Role.PROPOSE, proposal.type),
                 (Role.PROPOSE, proposal.prompt),
                 proposal.prompt_ids,
                 proposal.completion.token_ids,
                 proposal.completion.logprobs,
                 temperature,
                 proposer_reward(proposal.outcome, verdicts),
+                self._config.propose.max_tokens,
             )
 
     def _solver_rollouts(self, exercises: Sequence[Exercise], first: int = 0) -> Iterator[Rollout]:
@@ -191,48 +231,16 @@ class SelfPlay:
             for answer in exercise.answers:
                 yield Rollout(
                     Role.SOLVE,
-                    exercise.triplet.type,
+                    (Role.SOLVE, exercise.triplet.type),
                     (Role.SOLVE, number),
                     answer.prompt_ids,
                     answer.completion.token_ids,
                     answer.completion.logprobs,
                     temperature,
                     solver_reward(answer.verdict),
+                    self._config.solver.max_tokens,
                     penalty if _is_wrong_copy(answer) else 0.0,
                 )
-
-    def _learn(self, rollouts: Sequence[Rollout]) -> dict[str, float]:
-        samples = self._learner.credit(
-            [
-                Sample(rollout.prompt_ids, rollout.response_ids, rollout.logprobs, 0.0, rollout.temperature)
-                for rollout in rollouts
-            ],
-            [
-                Outcome(self._shaped(rollout), (rollout.role, rollout.type), rollout.group, rollout.role)
-                for rollout in rollouts
-            ],
-        )
-        with self._timed("learn"), self._phase("learn", len(samples)) as advance:
-            done = 0
-
-            def on_progress(tokens: int, total: int) -> None:
-                nonlocal done
-                advance(tokens - done, total)
-                done = tokens
-
-            update = self._learner.step(samples, on_progress)
-        with self._timed("sync"):
-            self._table.engine.update_weights(self._table.policy.model)
-        return update
-
-    def _shaped(self, rollout: Rollout) -> float:
-        """The reward, less what the config takes off: for repeating the question, and DAPO's for a long response."""
-        reward = rollout.reward - rollout.penalty
-        buffer = self._config.learner.overlong_buffer
-        if not buffer:
-            return reward
-        section = self._config.propose if rollout.role is Role.PROPOSE else self._config.solver
-        return reward + overlong_penalty(len(rollout.response_ids), section.max_tokens, buffer)
 
     def _store_identity(self) -> None:
         """The one task that is given: the identity function (section 3.3.1)."""
@@ -241,12 +249,6 @@ class SelfPlay:
                 if task_type in self._config.propose.types and not self._buffer.counts()[task_type]:
                     triplet = Triplet(task_type, IDENTITY, (IDENTITY_INPUT,), (IDENTITY_INPUT,))
                     self._buffer.add_task(TaskRow(0, triplet, Origin.IDENTITY))
-
-    @contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        self._seconds[phase] = self._seconds.get(phase, 0.0) + time.perf_counter() - began
 
 
 def _exercises(sources: Sequence[Source], answers: Sequence[list[Answer]]) -> list[Exercise]:
@@ -269,15 +271,3 @@ def _verdicts_on(task: Invented, exercises: Sequence[Exercise]) -> list[Verdict]
     trained = [exercise.answers for exercise in exercises if exercise.proposal == task.proposal]
     estimates = [] if any(answers is task.estimate for answers in trained) else [task.estimate]
     return [answer.verdict for answers in (*estimates, *trained) for answer in answers]
-
-
-_TOTALS = ("samples", "dropped_samples", "micro_batches", "tokens_real", "tokens_computed", "seconds")
-
-
-def _together(updates: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """A step's updates as one: sums of what is counted, means of the rest, each over the updates that have it."""
-    merged = {}
-    for name in dict.fromkeys(chain.from_iterable(updates)):
-        values = [update[name] for update in updates if name in update]
-        merged[name] = sum(values) if name in _TOTALS else fmean(values)
-    return merged

@@ -3,48 +3,46 @@
 Names are paths: reward/ROLE/TYPE, propose/valid/TYPE, propose/rejected/REASON, propose/learnability/TYPE,
 propose/new_programs (share of the proposals), propose/flaw/FLAW (share of the tasks that ran, refused or not),
 estimate/rate/TYPE, solve/rate/TYPE, solve/copies/TYPE (share of answers that repeat the question), entropy/ROLE,
-length/ROLE/TYPE, truncated/ROLE, learner/..., buffer/..., time/PHASE. Of a step of several rounds, all of them count.
+length/ROLE/TYPE, truncated/ROLE. Of a step of several rounds, all of them count. What is the loop's is in azr/loop.py.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
-from azr.buffer import TaskBuffer
 from azr.choices import Flaw
-from azr.record import Rollout, StepRecord
+from azr.methods.absolute_zero.record import StepRecord
+from azr.methods.method import Rollout
 from tasks.reward import learnability, solve_rate
 from tasks.triplet import Rejection, Role, TaskType, Triplet, Verdict
 
 
-def step_metrics(record: StepRecord, buffer: TaskBuffer) -> dict[str, float]:
-    """Every metric of a step but the probe's. A mean over nothing is left out rather than made up."""
+def step_metrics(record: StepRecord) -> dict[str, float]:
+    """Every metric of self-play's part of a step. A mean over nothing is left out rather than made up."""
     return {
         **_rewards(record.rollouts),
         **_proposals(record),
         **_solving(record),
         **_lengths(record),
         **_entropies(record.rollouts),
-        **{f"learner/{name}": value for name, value in record.update.items()},
-        **{f"buffer/{task_type}": count for task_type, count in buffer.counts().items()},
-        "buffer/distinct_programs": buffer.distinct_programs(),
-        **{f"time/{phase}": seconds for phase, seconds in record.seconds.items()},
-        **_speed(record),
     }
 
 
-def step_line(
-    metrics: dict[str, float], step: int, steps: int, seconds_left: float, types: Sequence[TaskType] = tuple(TaskType)
-) -> str:
-    """One line a person can read: valid proposals and solve rate by type, learnability, reward, speed, time left."""
+def tokens_generated(record: StepRecord) -> int:
+    """All that was sampled in a step, an answer that is both estimate and exercise once."""
+    generated = sum(len(proposal.completion.token_ids) for proposal in record.proposed)
+    answers = {id(a): a for task in record.invented for a in task.estimate}
+    answers |= {id(a): a for exercise in record.exercises for a in exercise.answers}
+    return generated + sum(len(answer.completion.token_ids) for answer in answers.values())
+
+
+def step_line(metrics: dict[str, float], types: Sequence[TaskType] = tuple(TaskType)) -> str:
+    """One line a person can read: valid proposals and solve rate by type, learnability, reward."""
     valid = " ".join(_percent(metrics.get(f"propose/valid/{t}")) for t in types)
     solved = " ".join(_percent(metrics.get(f"solve/rate/{t}")) for t in types)
     rewards = " ".join(_signed(metrics.get(f"reward/{role}")) for role in Role)
     learnable = metrics.get("propose/learnability", 0.0)
-    return (
-        f"step {step}/{steps}  valid {valid}  solved {solved}  learnability {learnable:.2f}  reward {rewards}"
-        f"  {metrics['tokens_per_second']:.0f} tok/s  {metrics['time/total']:.0f} s  left {clock(seconds_left)}"
-    )
+    return f"valid {valid}  solved {solved}  learnability {learnable:.2f}  reward {rewards}"
 
 
 def step_line_key(types: Sequence[TaskType] = tuple(TaskType)) -> str:
@@ -52,17 +50,10 @@ def step_line_key(types: Sequence[TaskType] = tuple(TaskType)) -> str:
     return f"valid and solved: {', '.join(types)}; reward: proposer, solver"
 
 
-def clock(seconds: float) -> str:
-    """ "1:05:09" or "5:09"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 def _rewards(rollouts: Sequence[Rollout]) -> dict[str, float]:
     by_role = {f"reward/{role}": [r.reward for r in rollouts if r.role is role] for role in Role}
     by_stratum = {
-        f"reward/{role}/{task_type}": [r.reward for r in rollouts if r.role is role and r.type is task_type]
+        f"reward/{role}/{task_type}": [r.reward for r in rollouts if r.stratum == (role, task_type)]
         for role in Role
         for task_type in TaskType
     }
@@ -119,19 +110,6 @@ def _entropies(rollouts: Sequence[Rollout]) -> dict[str, float]:
     """In nats a token, -log p averaged over what was sampled: of every rollout, not of the trained ones alone."""
     surprise = {role: [-p for r in rollouts if r.role is role for p in r.logprobs] for role in Role}
     return _means({f"entropy/{role}": values for role, values in surprise.items()})
-
-
-def _speed(record: StepRecord) -> dict[str, float]:
-    generated = sum(len(proposal.completion.token_ids) for proposal in record.proposed)
-    answers = {id(a): a for task in record.invented for a in task.estimate}
-    answers |= {id(a): a for exercise in record.exercises for a in exercise.answers}
-    generated += sum(len(answer.completion.token_ids) for answer in answers.values())
-    generating = sum(record.seconds.get(phase, 0.0) for phase in ("propose", "estimate", "solve"))
-    return {
-        "tokens/generated": float(generated),
-        "tokens_per_second": generated / record.seconds["total"],
-        "tokens_per_second/generate": generated / generating,
-    }
 
 
 def _by_type(

@@ -7,7 +7,7 @@ import pytest
 
 from azr.buffer import Origin, TaskBuffer, TaskRow
 from azr.choices import ReferenceDraw
-from azr.references import draw_references
+from azr.methods.absolute_zero.references import draw_references
 from tasks.triplet import TaskType, Triplet
 
 ODD = ("def f(s):\n    return s.upper()", "def f(xs):\n    return sorted(xs)", "def f(n):\n    return lambda: n")

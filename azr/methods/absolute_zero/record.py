@@ -1,12 +1,14 @@
 """What happened in a step, and how it is written down in the buffer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from azr.asking import Answer
 from azr.buffer import AttemptRow, Origin, ProposalRow, Purpose, TaskBuffer, TaskRow, task_fingerprint
-from azr.roles import Answer, Proposed
+from azr.methods.absolute_zero.proposing import Proposed
+from azr.methods.method import Rollout
 from tasks.reward import learnability, proposer_reward, solve_rate, solver_reward
-from tasks.triplet import Rejection, Role, TaskType, Triplet
+from tasks.triplet import Rejection, Triplet
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,54 +34,36 @@ class Exercise:
 
 
 @dataclass(frozen=True, slots=True)
-class Rollout:
-    """One response that trains, of either role, with its reward. `group` is its prompt."""
-
-    role: Role
-    type: TaskType
-    group: tuple[Role, int]
-    prompt_ids: tuple[int, ...]
-    response_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    temperature: float
-    reward: float
-    penalty: float = 0.0  # what training takes off it, by the config's own rules
-
-
-@dataclass(frozen=True, slots=True)
 class StepRecord:
-    """Everything that happened in a step. `update` is the learner's report, `seconds` the time by phase."""
+    """Everything that self-play did in a step; `rollouts` are those of all rounds."""
 
     step: int
     proposed: list[Proposed]
     invented: list[Invented]
     exercises: list[Exercise]
     rollouts: list[Rollout]
-    update: Mapping[str, float]
-    seconds: Mapping[str, float]
 
 
 def store_step(buffer: TaskBuffer, record: StepRecord) -> dict[int, int]:
-    """Write a whole step in one transaction; the ids of the new tasks, by the proposals that made them."""
+    """Write a whole step, in the caller's transaction; the ids of the new tasks, by the proposals that made them."""
     estimates = {task.proposal: task.estimate for task in record.invented}
     trained = {id(exercise.answers) for exercise in record.exercises}
-    with buffer.transaction():
-        task_ids: dict[int, int] = {}
-        for index, proposal in enumerate(record.proposed):
-            verdicts = [answer.verdict for answer in estimates.get(index, ())]
-            proposal_id = _store_proposal(buffer, record.step, proposal, proposer_reward(proposal.outcome, verdicts))
-            if isinstance(proposal.outcome, Triplet):
-                rate = solve_rate(verdicts)
-                row = TaskRow(record.step, proposal.outcome, Origin.SELF_PLAY, proposal_id, rate, learnability(rate))
-                task_ids[index] = buffer.add_task(row)
-                _store_variations(buffer, record.step, proposal, proposal_id)
-        for task in record.invented:
-            if id(task.estimate) not in trained:  # else they are stored below, once
-                _store_answers(buffer, record.step, task_ids[task.proposal], Purpose.ESTIMATE, task.estimate)
-        for exercise in record.exercises:
-            task_id = exercise.stored if exercise.proposal is None else task_ids[exercise.proposal]
-            assert task_id is not None
-            _store_answers(buffer, record.step, task_id, Purpose.SOLVE, exercise.answers)
+    task_ids: dict[int, int] = {}
+    for index, proposal in enumerate(record.proposed):
+        verdicts = [answer.verdict for answer in estimates.get(index, ())]
+        proposal_id = _store_proposal(buffer, record.step, proposal, proposer_reward(proposal.outcome, verdicts))
+        if isinstance(proposal.outcome, Triplet):
+            rate = solve_rate(verdicts)
+            row = TaskRow(record.step, proposal.outcome, Origin.SELF_PLAY, proposal_id, rate, learnability(rate))
+            task_ids[index] = buffer.add_task(row)
+            _store_variations(buffer, record.step, proposal, proposal_id)
+    for task in record.invented:
+        if id(task.estimate) not in trained:  # else they are stored below, once
+            _store_answers(buffer, record.step, task_ids[task.proposal], Purpose.ESTIMATE, task.estimate)
+    for exercise in record.exercises:
+        task_id = exercise.stored if exercise.proposal is None else task_ids[exercise.proposal]
+        assert task_id is not None
+        _store_answers(buffer, record.step, task_id, Purpose.SOLVE, exercise.answers)
     return task_ids
 
 

@@ -1,21 +1,25 @@
 """One step of the loop, looked at from inside: what is shown, what fills the solver's batch, what is paid."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 import torch
 
+from azr.asking import Table, solve
 from azr.buffer import Origin, TaskBuffer, TaskRow
 from azr.config import Flaw, PromptConfig, ProposeConfig, RolloutConfig, TrainOn
 from azr.errors import UserError
 from azr.learner import Learner
+from azr.loop import Loop, Stopwatch
+from azr.methods.absolute_zero.proposing import propose
+from azr.methods.absolute_zero.record import store_step
+from azr.methods.absolute_zero.selfplay import SelfPlay
+from azr.methods.absolute_zero.step_metrics import step_metrics
+from azr.methods.method import Seat
 from azr.model import load_policy
-from azr.record import store_step
-from azr.roles import Table, propose, solve
 from azr.rollout.scripted import ScriptedEngine
 from azr.run import Run
-from azr.selfplay import SelfPlay
-from azr.step_metrics import step_line, step_metrics
 from azr.telemetry import Telemetry, read_metrics, rewind_metrics
 from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import load_style
@@ -54,6 +58,15 @@ def table(model, sandbox, config=None, say=respond):
     config = config or tiny_config(model)
     policy = load_policy(config.model)
     return Table(config, policy, ScriptedEngine(policy, say), sandbox, load_style(config.prompts.style))
+
+
+def play_step(at, learner, buffer, folder):
+    """The first step of a run of self-play alone: what happened in it, and its metrics."""
+    with Telemetry(Run(folder)) as telemetry, ExitStack() as stack:
+        watch = Stopwatch(telemetry.phase)
+        selfplay = SelfPlay(Seat(at, buffer, watch.phase, telemetry.say, stack))
+        step = Loop(at, learner, buffer, [selfplay], watch).step(1)
+    return selfplay.record, step
 
 
 def ignore(done, total=None):
@@ -112,11 +125,10 @@ def test_flawed_tasks_are_counted_and_refused_where_the_config_says_so(model, sa
 
     at = table(model, sandbox, config, say)
     learner = Learner(at.policy, config.learner, config.model)
-    with Telemetry(Run(tmp_path)) as telemetry:
-        record = SelfPlay(at, learner, buffer, telemetry.phase).step(1)
+    record, _ = play_step(at, learner, buffer, tmp_path)
     reasons = [p.outcome.reason if isinstance(p.outcome, Rejection) else "valid" for p in record.proposed]
     assert reasons == (["copy", "constant", "valid", "valid"] if refused else ["valid"] * 4)
-    metrics = step_metrics(record, buffer)
+    metrics = step_metrics(record)
     assert metrics["propose/flaw/constant"] == 0.25
     assert metrics["propose/flaw/restated"] == 0.25
     assert metrics["propose/new_programs"] == 0.75
@@ -159,8 +171,7 @@ def test_answers_are_judged_by_what_the_program_does(model, sandbox):
 def test_the_solver_trains_on_new_tasks_first_and_the_buffer_fills_the_rest(model, sandbox, buffer, tmp_path):
     at = table(model, sandbox)
     learner = Learner(at.policy, at.config.learner, at.config.model)
-    with Telemetry(Run(tmp_path)) as telemetry:
-        record = SelfPlay(at, learner, buffer, telemetry.phase).step(1)
+    record, step = play_step(at, learner, buffer, tmp_path)
     new = {task_type: sum(task.triplet.type is task_type for task in record.invented) for task_type in TaskType}
     for task_type in TaskType:
         exercises = [e for e in record.exercises if e.triplet.type is task_type]
@@ -172,15 +183,18 @@ def test_the_solver_trains_on_new_tasks_first_and_the_buffer_fills_the_rest(mode
     for rollout in record.rollouts:
         assert rollout.reward in {-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0}
         assert len(rollout.logprobs) == len(rollout.response_ids)
-    metrics = step_metrics(record, buffer)
+    metrics = step.metrics
     valid = sum(isinstance(p.outcome, Triplet) for p in record.proposed)
     assert metrics["propose/valid"] == pytest.approx(valid / len(record.proposed))
     rejected = sum(value for name, value in metrics.items() if name.startswith("propose/rejected/"))
     assert rejected == len(record.proposed) - valid
-    assert step_line(metrics, 1, 4, 60.0).startswith("step 1/4  valid ")
+    assert step.lines[0].startswith("valid ")
+    assert metrics["buffer/deduction"] == buffer.counts()[TaskType.DEDUCTION]
+    assert metrics["tokens_per_second/generate"] > metrics["tokens_per_second"] > 0
     # Written once already by the step itself: the same record again shows up as twice the rows.
     before = buffer.position()
-    store_step(buffer, record)
+    with buffer.transaction():
+        store_step(buffer, record)
     assert buffer.position()["attempt"] - before["attempt"] == before["attempt"]
 
 
@@ -213,8 +227,7 @@ def test_wrong_answers_that_repeat_the_question_pay_where_another_is_right(model
     config = replace(config, solver=replace(config.solver, batch=6, train_on=TrainOn.ESTIMATE, copy_penalty=0.25))
     at = table(model, sandbox, config, say)
     learner = Learner(at.policy, config.learner, config.model)
-    with Telemetry(Run(tmp_path)) as telemetry:
-        record = SelfPlay(at, learner, buffer, telemetry.phase).step(1)
+    record, _ = play_step(at, learner, buffer, tmp_path)
     solved = [r for r in record.rollouts if r.role is Role.SOLVE]
     groups = [solved[start : start + 4] for start in range(0, 24, 4)]
     assert len(solved) == 24
