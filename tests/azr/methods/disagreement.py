@@ -5,13 +5,13 @@ where half of its answers agree, nothing where all do or none can be read, and t
 docs/methods.md walks through this file; `methods: [tests.azr.methods.disagreement]` runs it.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from statistics import fmean
 
 from azr.asking import generate_and_judge
 from azr.buffer import AnswerRow, ProblemRow, TaskBuffer
-from azr.evaluation.judging.math_text import plain_number
 from azr.methods.method import Play, Rollout, Room, Seat, Stop
 from azr.model import encode_prompt
 from azr.problems.voting import Tally, tally
@@ -98,9 +98,8 @@ class Disagreement:
 
 def _number(answer: Completion) -> str | None:
     """The number that an answer begins with."""
-    words = answer.text.split()
-    value = plain_number(words[0].rstrip(".")) if words else None
-    return None if value is None else str(value)
+    found = re.match(r"\s*(-?\d+(?:\.\d+)?)", answer.text)
+    return found[1] if found else None
 
 
 def _store(
