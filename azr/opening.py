@@ -57,11 +57,23 @@ def gather(config: Config) -> Materials:
 
 def check_update(config: Config) -> None:
     """Raises UserError for an update that the config can't have."""
+    _check_row(config)
     formula_of(config.learner)
     learning_rate_factor(config.learner, optimizer_steps(config))
     for role, name in estimators(config.learner).items():
         if ALGORITHMS[name].greedy_baseline:
             raise UserError(f"{name} for {role} wants a greedy answer to each prompt, which no method asks for")
+
+
+def _check_row(config: Config) -> None:
+    """A sample is never cut, so the longest one decides how much memory a micro-batch takes, whatever its budget."""
+    longest = config.rollout.max_prompt_tokens + max(config.propose.max_tokens, config.solver.max_tokens)
+    if longest > config.learner.max_batch_tokens:
+        raise UserError(
+            f"a prompt and its response may have {longest} tokens together, more than learner.max_batch_tokens="
+            f"{config.learner.max_batch_tokens} has room for: raise it, or lower rollout.max_prompt_tokens,"
+            " propose.max_tokens or solver.max_tokens"
+        )
 
 
 def optimizer_steps(config: Config) -> int:

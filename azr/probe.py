@@ -4,12 +4,12 @@ Nothing of it reaches the buffer or the learner. Output prediction is a deductio
 task (Gu et al. 2024, arXiv 2401.03065), so CRUXEval, whose functions have one input each, is asked in these two ways.
 """
 
-import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from azr.asking import Answer, Table, solve
 from azr.config import ProbeConfig
@@ -18,6 +18,7 @@ from azr.evaluation.benchmarks.small import SETS, small_programs
 from azr.evaluation.data import data_places
 from azr.evaluation.small.known import KnownProgram, Question, half_of, questions
 from azr.evaluation.small.own import read_programs
+from azr.json_lines import read_json_lines
 from azr.telemetry import Advance
 from tasks.triplet import TaskType, Verdict
 
@@ -85,20 +86,39 @@ def _programs(data: str) -> Sequence[KnownProgram]:
         return small_programs(data, data_places((), ()))
     path = Path(data).expanduser()
     if path.is_file():
-        return _readable(data, lambda: [json.loads(line) for line in path.read_text("utf-8").splitlines() if line])
+        return read_programs(_records(data, path))
     if path.suffix or data.count("/") != 1:
         ours = ", ".join(SETS)
         raise UserError(f"probe.data: no file {data}; give a file, a hub id, {ours}, or turn it off (probe.every=0)")
-    return _readable(data, lambda: _from_hub(data))
+    return read_programs(_from_hub(data))
 
 
-def _readable(data: str, rows: Callable[[], list[dict[str, str]]]) -> list[KnownProgram]:
-    try:
-        return read_programs(rows())
-    except KeyError as error:
-        raise UserError(f"probe.data={data}: a problem lacks {error}; wanted are code, input, output") from None
-    except ValueError as error:
-        raise UserError(f"probe.data={data} is not JSON lines ({error})") from None
+def _records(data: str, path: Path) -> list[dict[str, str]]:
+    records = []
+    for line in read_json_lines(path):
+        if fault := line.fault or _fault(line.value):
+            raise UserError(f"probe.data={data}, line {line.number}: {fault}")
+        records.append(line.value)
+    return records
+
+
+def _fault(record: Any) -> str | None:
+    """What keeps a record from being a program (read_programs); None where nothing does."""
+    if not isinstance(record, dict):
+        return "not a JSON object"
+    if "inputs" in record:
+        given, outputs = _texts(record["inputs"]), _texts(record.get("outputs"))
+        if not given or len(given) != len(outputs):
+            return "inputs and outputs are not lists of as many texts"
+    fields = ("code",) if "inputs" in record else ("code", "input", "output")
+    for field in fields:
+        if not isinstance(record.get(field), str):
+            return f"{field} is no text; wanted are code, input and output, or code, inputs and outputs"
+    return None
+
+
+def _texts(value: Any) -> list[str]:
+    return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else []
 
 
 def _from_hub(data: str) -> list[dict[str, str]]:
@@ -107,9 +127,12 @@ def _from_hub(data: str) -> list[dict[str, str]]:
     except ImportError:
         raise UserError(f"probe.data={data} is on the hub: pip install 'azr[hub]', or probe.data={SETS[0]}") from None
     try:
-        return [dict(row) for row in load_dataset(data, split="test")]
+        records = [dict(row) for row in load_dataset(data, split="test")]
     except Exception as error:  # whatever the network and the hub's client raise
         raise UserError(
             f"probe.data={data} could not be fetched from the hub ({type(error).__name__}); give a file,"
             f" probe.data={SETS[0]}, or probe.every=0"
         ) from None
+    if fault := next(filter(None, map(_fault, records)), None):
+        raise UserError(f"probe.data={data}: {fault}")
+    return records

@@ -21,7 +21,7 @@ HEADLINES = {
 }
 REMEDIES = {
     "copying": "propose.refuse=[copy,constant] and more solver.rounds",
-    "entropy": "learner.entropy_bonus, more seeding.factor or a higher solver.temperature",
+    "entropy": "propose.variations=4, more seeding.factor or learner.entropy_bonus",
     "learnability": "more propose.references, solver.draw=uncertain or more solver.estimate_samples",
     "new programs": "propose.reference_draw=spread, a higher propose.temperature or fewer propose.samples_per_prompt",
 }

@@ -118,6 +118,10 @@ class Array:
         self._items *= count  # in place: the real array stays the same object
         return self
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """How copy takes it apart: the real array is no part."""
+        return type(self), (self.typecode, self._items.tolist()), getattr(self, "__dict__", None)
+
     def __copy__(self) -> "Array":
         return _around(self._items[:])
 

@@ -4,20 +4,63 @@ A class is more than a namespace: the interpreter and the library read some of i
 pattern reads, who counts as an instance, what `index` means), and generate source from others. A class statement shows
 its names to the policy; `type`, `ABCMeta`, enums and named tuples make classes of names that nobody has seen. And the
 class of a class, the metaclass, supplies the namespace in which the guards are looked for. So a program never holds a
-metaclass, and none but those below makes its classes.
+metaclass, and none but those below makes its classes. Nor does it derive from a class of the library that it was not
+given by name: the type of some object may trust its subclasses with what no program should have.
 """
 
 import abc
 import builtins
+import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any
 
-from sandbox.names import NAME_LISTS, is_field, is_matchable, is_variable
+from sandbox.names import NAME_LISTS, PROGRAM, is_field, is_matchable, is_variable
 from sandbox.refused import PolicyError
 
+_REPLACED = NAME_LISTS | {"__new__"}  # members whose checked form takes the place of what the program wrote
 _IMPLIED = frozenset({"__module__", "__qualname__", "__doc__", "__classcell__", "__orig_bases__", "__annotations__"})
 MODULE = "program"  # the __module__ of every class that a program makes
+
+
+class _World:
+    """The classes that were there before any program, and those of them that programs are given by name."""
+
+    def __init__(self) -> None:
+        self.foreign: frozenset[type] = frozenset()
+        self.given: set[type] = set()
+
+    def give(self, values: Iterable[Any]) -> None:
+        """Programs may derive from the classes among these. Not from super, which reads for others."""
+        self.given.update(value for value in values if isinstance(value, type) and value is not super)
+
+    def close(self) -> None:
+        """Take every class that exists now as foreign."""
+        found: set[type] = {object}
+        pending: list[type] = [object]
+        while pending:
+            subclasses: list[type] = type.__subclasses__(pending.pop())
+            for cls in subclasses:
+                if cls not in found:
+                    found.add(cls)
+                    pending.append(cls)
+        self.foreign = frozenset(found)
+
+
+world = _World()
+
+
+def is_foreign(cls: type) -> bool:
+    """Whether a class is not the program's own."""
+    return cls in world.foreign
+
+
+def is_of_the_library(ob: Any) -> bool:
+    """Whether `ob` is a class or a function that no program wrote: what one call puts on it the next one would find."""
+    if isinstance(ob, type):
+        return is_foreign(ob)
+    return type(ob) is FunctionType and ob.__code__.co_filename != PROGRAM
 
 
 def checked_members(namespace: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +77,29 @@ def checked_members(namespace: dict[str, Any]) -> dict[str, Any]:
             )  # the dict stays the program's, as in CPython: who reads names there checks again
         elif key in ("__module__", "__qualname__") and type(value) is not str:
             raise PolicyError(f"{key} must be a string")
+        elif key == "__new__":
+            members[key] = _checked_new(value)
     return members
+
+
+def _keeps_notes(ob: Any) -> bool:
+    """Whether an attribute could be set on an object that is no program's function."""
+    return type(ob) is not FunctionType and hasattr(ob, "__dict__")
+
+
+def _checked_new(new: Any) -> Any:
+    """A program's __new__. Enums and generic aliases write to what it gives, so that is nothing of the library's."""
+    function = new.__func__ if type(new) is staticmethod else new
+    if type(function) is not FunctionType:
+        raise PolicyError("__new__ must be a function")
+
+    def __new__(*args: Any, **options: Any) -> Any:
+        made = function(*args, **options)
+        if is_of_the_library(made) or (is_foreign(type(made)) and _keeps_notes(made)):
+            raise PolicyError("__new__ may not give what is the library's")
+        return made
+
+    return staticmethod(functools.update_wrapper(__new__, function))
 
 
 def _shown(value: object) -> str:
@@ -71,7 +136,17 @@ def _checked_bases(bases: tuple[Any, ...]) -> tuple[type, ...]:
             raise TypeError(f"bases must be classes, not {type(base).__name__[:60]!r} objects")
         if issubclass(base, type):
             raise PolicyError("metaclasses are not for programs")
+        if is_foreign(base) and base not in world.given:
+            raise PolicyError(f"{type.__dict__['__name__'].__get__(base)} is not for programs to derive from")
     return bases
+
+
+def _checked_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The keywords of a class. Those with an underscore are between the library and itself."""
+    for name in options:
+        if name.startswith("_"):
+            raise PolicyError(f"a class may not have the keyword {name!r}")
+    return options
 
 
 def _metaclass(named: Any, bases: tuple[type, ...]) -> type:
@@ -105,7 +180,7 @@ class _Maker:
         if self.original_bases is not None:
             namespace["__orig_bases__"] = self.original_bases
         checked = checked_members(namespace)
-        for key in checked.keys() & NAME_LISTS:
+        for key in checked.keys() & _REPLACED:
             dict.__setitem__(namespace, key, checked[key])  # an enum's namespace has to stay the object that it is
         return self.metaclass(name, bases, namespace, **options)
 
@@ -113,6 +188,7 @@ class _Maker:
 def build_class(function: Any, name: str, /, *bases: Any, metaclass: Any = None, **options: Any) -> Any:
     """What a class statement calls, in place of builtins.__build_class__."""
     resolved = _checked_bases(types.resolve_bases(bases))
+    _checked_options(options)
     maker = _Maker(_metaclass(metaclass, resolved), None if resolved is bases else bases)
     return builtins.__build_class__(function, name, *resolved, metaclass=maker, **options)
 
@@ -122,7 +198,7 @@ def _from_namespace(metaclass: type, name: Any, bases: Any, namespace: Any, opti
     if type(name) is not str or type(namespace) is not dict or type(bases) is not tuple:
         raise TypeError("a class is made of a str, a tuple and a dict")
     members = checked_members(namespace) | {"__module__": MODULE}
-    return metaclass(name, _checked_bases(bases), members, **options)
+    return metaclass(name, _checked_bases(bases), members, **_checked_options(options))
 
 
 def make_abstract_class(name: Any, bases: Any, namespace: Any, **options: Any) -> Any:
@@ -133,6 +209,8 @@ def make_abstract_class(name: Any, bases: Any, namespace: Any, **options: Any) -
 def type_of(ob: Any) -> Any:
     """type(ob) and ob.__class__, with the stand-in for `type` where that, or another metaclass, would come out."""
     cls = type(ob)
+    if issubclass(cls, types.GenericAlias):
+        raise PolicyError("an alias marks what it is made to call, so none is made by hand")
     return TypeStandIn if issubclass(cls, type) else cls
 
 
@@ -147,6 +225,13 @@ class _TypeStandInMeta(type):
         return "<class 'type'>"
 
 
+class _TypeHint(types.GenericAlias):
+    """type[...], not to be called: it would leave its mark on the class that comes out."""
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("type[...] is a hint")
+
+
 class TypeStandIn(metaclass=_TypeStandInMeta):
     """What programs know as `type`. The real one makes classes whose names no policy has seen."""
 
@@ -157,11 +242,8 @@ class TypeStandIn(metaclass=_TypeStandInMeta):
             raise TypeError("type() takes 1 or 3 arguments")
         return _from_namespace(type, *args, options)
 
-    def __init_subclass__(cls, **_: Any) -> None:
-        raise PolicyError("metaclasses are not for programs")
-
     def __class_getitem__(cls, item: Any) -> Any:
-        return types.GenericAlias(TypeStandIn, item)
+        return _TypeHint(TypeStandIn, item)
 
 
 TypeStandIn.__name__ = TypeStandIn.__qualname__ = "type"
@@ -175,6 +257,8 @@ def checked_enum(create: Callable[..., Any]) -> Callable[..., Any]:
     """EnumType._create_, behind Enum('E', names): the names by the rule for class statements."""
 
     def checked(cls: Any, class_name: Any, names: Any, *, module: Any = None, **options: Any) -> Any:
+        if type(class_name) is not str:
+            raise TypeError("an enum's name must be a string")
         if isinstance(names, str):
             names = str.__str__(names).replace(",", " ").split()
         elif hasattr(names, "items"):

@@ -8,17 +8,16 @@ import datetime
 import importlib
 import string
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
-from sandbox.classes import TypeStandIn, build_class, type_of
+from sandbox.classes import TypeStandIn, build_class, is_foreign, is_of_the_library, type_of, world
 from sandbox.names import REFUSED_BUILTINS, NameKind, attribute_kind, is_variable, store_kind, words
 from sandbox.refused import PolicyError, Refused
 
 MAX_RECURSION = 20_000  # frames; the child's stack is 8 MiB or what the machine grants
-PROGRAM = "<program>"  # the file name of code that the policy has compiled
 EVAL_NESTING = 100  # levels of an expression given to eval
 _MISSING = object()
 _METHODS = (BuiltinFunctionType, types.MethodDescriptorType, types.ClassMethodDescriptorType)
@@ -34,53 +33,34 @@ def shown(value: object) -> str:
 # -- which classes belong to the program ------------------------------------------------------------------------------
 
 
-class _Foreign:
-    """The classes that existed before the program ran."""
-
-    def __init__(self) -> None:
-        self.classes: frozenset[type] = frozenset()
-        self.writable: frozenset[type] = frozenset()
-
-    def close(self) -> None:
-        """Take every class that exists now as foreign. Instances of few of them may be written to."""
-        found: set[type] = {object}
-        pending: list[type] = [object]
-        while pending:
-            subclasses: list[type] = type.__subclasses__(pending.pop())
-            for cls in subclasses:
-                if cls not in found:
-                    found.add(cls)
-                    pending.append(cls)
-        self.classes = frozenset(found)
-        ordinary = {FunctionType, types.SimpleNamespace, partial}
-        contexts = {cls for cls in found if cls.__module__ == "decimal" and cls.__name__ == "Context"}
-        self.writable = frozenset(ordinary | contexts | {cls for cls in found if issubclass(cls, BaseException)})
+_written: set[type] = set()  # the foreign classes whose instances may be written to
 
 
-_foreign = _Foreign()
-close_world = _foreign.close
+def close_world() -> None:
+    """Take every class that exists now as foreign. Instances of few of them may be written to."""
+    world.close()
+    _written.update({FunctionType, types.SimpleNamespace, partial})
+    _written.update(cls for cls in world.foreign if cls.__module__ == "decimal" and cls.__name__ == "Context")
+    _written.update(cls for cls in world.foreign if issubclass(cls, BaseException))
 
 
 class_variables: Callable[[type], Any] = type.__dict__["__dict__"].__get__  # a class's own, whatever its class says
-
-
-def is_foreign(cls: type) -> bool:
-    """Whether a class is not the program's own."""
-    return cls in _foreign.classes
-
 
 _private_verdicts: dict[tuple[type, str], bool] = {}
 
 
 def _owns_private(ob: Any, name: str) -> bool:
     """Whether `name`, which begins with an underscore, can only be something that the program put on `ob`."""
+    ob = _behind_super(ob)
     cls = ob if isinstance(ob, type) else type(ob)
+    if cls is FunctionType:
+        return not is_of_the_library(ob)
     key = (cls, name)
     verdict = _private_verdicts.get(key)
     if verdict is None:
         classes = type.mro(cls) + (type.mro(type(cls)) if cls is ob else [])
         providers = [c for c in classes if is_foreign(c) and name in class_variables(c)]
-        verdict = (not is_foreign(cls) or cls is FunctionType) and not providers
+        verdict = not is_foreign(cls) and not providers
         _private_verdicts[key] = verdict
     return verdict
 
@@ -101,8 +81,19 @@ def shown_type(ob: Any) -> str:
 
 
 def get_guarded(ob: Any, name: str) -> Any:
-    """ob.format, ob.now and the like: harmless unless the owner is a str or a date."""
+    """ob.format, ob.now and the like: harmless unless the owner is a str, a date or an AttributeError."""
     value = getattr(ob, name)
+    if name == "__init__":
+        return _initializer(ob, value)
+    if name == "__init_subclass__":
+        if is_foreign(_behind_super(ob)):
+            raise PolicyError("the library's classes are not the program's to initialize")
+        return value
+    if name == "obj":
+        owner = _behind_super(ob)
+        if issubclass(owner if isinstance(owner, type) else type(owner), AttributeError):
+            raise PolicyError("what lacked an attribute is not the program's to see")
+        return value
     if isinstance(value, _METHODS):
         owner = value.__objclass__ if hasattr(value, "__objclass__") else value.__self__
         kind = owner if isinstance(owner, type) else type(owner)
@@ -112,6 +103,32 @@ def get_guarded(ob: Any, name: str) -> Any:
         elif issubclass(kind, datetime.date):
             raise PolicyError(f"{name}() reads the clock")
     return value
+
+
+def _behind_super(ob: Any) -> Any:
+    """The object that a super object reads for; any other object as it is."""
+    return super.__dict__["__self__"].__get__(ob) if type(ob) is super else ob
+
+
+def _initializer(ob: Any, init: Any) -> Any:
+    """ob.__init__: what the library made before, a type's alias say, may not be made anew."""
+    function = init.__func__ if type(init) is types.MethodType else init
+    if type(function) is FunctionType and not is_of_the_library(function):
+        return init
+    owner = _behind_super(ob)
+    if not isinstance(owner, type):
+        return _own_init(owner, init)
+
+    def checked(*args: Any, **options: Any) -> None:
+        init(*(_own_init(arg, arg) for arg in args[:1]), *args[1:], **options)
+
+    return checked
+
+
+def _own_init(ob: Any, init: Any) -> Any:
+    if isinstance(ob, type) or is_foreign(type(ob)):
+        raise PolicyError(f"{shown_type(ob)} objects are not the program's to initialize")
+    return init
 
 
 def _formatter(method: Any, name: str) -> Callable[..., str]:
@@ -133,32 +150,33 @@ def _check_template(template: str, depth: int) -> None:
     if "." not in template and "[" not in template:
         return
     for _, field, spec, _ in _parse_format(template):
-        for name in _field_attributes(field or ""):
-            if attribute_kind(name) not in (NameKind.PLAIN, NameKind.CLASS):
-                raise PolicyError(f"a format string may not read the attribute {name!r}")
+        _check_field(field or "")
         if spec and depth:
             _check_template(spec, depth - 1)
 
 
-def _field_attributes(field: str) -> Iterator[str]:
-    """The attributes that a replacement field walks, as str.format splits it: a.b[c].d gives b and d."""
+def _check_field(field: str) -> None:
+    """Judge what a replacement field walks, as str.format splits it: a.b[c].d walks to b, c and d.
+
+    An object's real class may be `type`, so only its name is looked up in it.
+    """
     _, rest = _split_field(field)
-    return (name for is_attribute, name in rest if is_attribute)
+    in_class = False
+    for is_attribute, name in rest:
+        allowed = not is_attribute or attribute_kind(name) is NameKind.PLAIN or name == "__class__"
+        if not allowed or (in_class and name not in ("__name__", "__qualname__")):
+            raise PolicyError(f"a format string may not read the attribute {name!r}")
+        in_class = name == "__class__"
 
 
 def writable(ob: Any) -> Any:
     """The object of `ob.name = value` and `del ob.name`: not foreign classes or modules, nor most foreign objects."""
     cls = ob if isinstance(ob, type) else type(ob)
-    if cls in _foreign.classes and (cls is ob or cls not in _foreign.writable):
+    if is_of_the_library(ob):
+        raise PolicyError("the attributes of the library's classes and functions are not the program's to set")
+    if is_foreign(cls) and cls not in _written:
         raise PolicyError(f"the attributes of {shown_type(ob)} objects are not the program's to set")
-    if _is_of_the_library(ob):
-        raise PolicyError("the attributes of the library's functions are not the program's to set")
     return ob
-
-
-def _is_of_the_library(ob: Any) -> bool:
-    """Whether `ob` is a function that no program wrote: what one call puts on it the next one would find."""
-    return type(ob) is FunctionType and ob.__code__.co_filename != PROGRAM
 
 
 def own(ob: Any, name: str) -> Any:
@@ -170,15 +188,15 @@ def own(ob: Any, name: str) -> Any:
 
 def variables(ob: Any) -> dict[str, Any]:
     """vars(ob) and ob.__dict__, for the program's own objects and for functions."""
-    foreign = is_foreign(type(ob)) and type(ob) not in _foreign.writable
-    if foreign or isinstance(ob, (type, ModuleType)) or _is_of_the_library(ob):
+    foreign = is_foreign(type(ob)) and type(ob) not in _written
+    if foreign or isinstance(ob, (type, ModuleType)) or is_of_the_library(ob):
         raise PolicyError(f"the variables of {shown_type(ob)} objects are not the program's to see")
     return vars(ob)
 
 
-def members(ob: Any) -> Any:
-    """ob.__members__. An enum's is a view of its own dict, which the view would hand to the other side of an ==."""
-    value = ob.__members__
+def view(ob: Any, name: str) -> Any:
+    """ob.__members__ and the like: of a copy, since a view hands its dict to the other side of an ==."""
+    value = getattr(ob, name)
     return types.MappingProxyType(dict(value)) if type(value) is types.MappingProxyType else value
 
 
@@ -220,7 +238,7 @@ _READERS: dict[NameKind, Callable[[Any, str], Any]] = {
     NameKind.CLASS: lambda ob, _: type_of(ob),
     NameKind.DICT: lambda ob, _: variables(ob),
     NameKind.SETATTR: lambda ob, _: attribute_setter(ob),
-    NameKind.MEMBERS: lambda ob, _: members(ob),
+    NameKind.VIEW: view,
 }
 
 
@@ -351,6 +369,6 @@ GUARDS: dict[str, Callable[..., Any]] = {
     "_type_": type_of,
     "_vars_": variables,
     "_setter_": attribute_setter,
-    "_members_": members,
+    "_view_": view,
     "_absent_": absent,
 }

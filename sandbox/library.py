@@ -11,12 +11,16 @@ import collections
 import copy
 import dataclasses
 import enum
+import functools
+import inspect
 import operator
+import re
 import struct
 import sys
 import types
 import typing
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
@@ -26,10 +30,12 @@ from sandbox.classes import (
     TypeStandIn,
     checked_annotations,
     checked_enum,
+    is_foreign,
+    is_of_the_library,
     make_abstract_class,
     match_names,
 )
-from sandbox.names import GUARDED_NAMES, is_field
+from sandbox.names import PROGRAM, NameKind, attribute_kind, is_field
 from sandbox.refused import PolicyError
 
 _real_namedtuple = collections.namedtuple
@@ -79,7 +85,7 @@ def methodcaller(name: str, /, *args: Any, **keywords: Any) -> Callable[[Any], A
 
 def update_wrapper(wrapper: Any, wrapped: Any) -> Any:
     """functools.update_wrapper without the choice of attributes, which would copy any attribute anywhere."""
-    if type(wrapper) is FunctionType and type(wrapped) is FunctionType:
+    if type(guards.writable(wrapper)) is FunctionType and type(wrapped) is FunctionType:
         wrapper.__name__, wrapper.__qualname__, wrapper.__doc__ = (
             wrapped.__name__,
             wrapped.__qualname__,
@@ -98,9 +104,10 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
     """dataclasses.dataclass, which writes field names into source that it executes, and reads attributes by them."""
     if cls is None:
         return lambda decorated: dataclass(decorated, **options)
-    if not isinstance(cls, type) or guards.is_foreign(cls):
+    if not isinstance(cls, type) or is_foreign(cls):
         raise TypeError("dataclass() should be called on a class of the program")
-    own = checked_annotations(guards.class_variables(cls).get("__annotations__", {}))
+    variables = guards.class_variables(cls)
+    own = checked_annotations(variables.get("__annotations__", {}))
     if own:
         type.__setattr__(cls, "__annotations__", own)
     for base in type.mro(cls):
@@ -108,6 +115,8 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
             _check_field(cls, field.name)
     for name in own:
         _check_field(cls, name)
+        if type(default := variables.get(name)) is dataclasses.Field and default.name not in (None, name):
+            raise PolicyError("a field keeps the name that it was given first")
     type.__setattr__(cls, "__module__", MODULE)
     sys.modules[MODULE] = _annotated_in(sys._getframe())
     try:
@@ -123,13 +132,31 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
 def _check_field(cls: type, name: Any) -> None:
     if type(name) is not str or not name.isidentifier() or not is_field(name):
         raise PolicyError("a dataclass has a field whose name is no ordinary one")
-    if name in GUARDED_NAMES and any(name in guards.class_variables(c) for c in type.mro(cls) if guards.is_foreign(c)):
+    if attribute_kind(name) is not NameKind.PLAIN and any(
+        name in guards.class_variables(c) for c in type.mro(cls) if is_foreign(c)
+    ):
         raise PolicyError(f"a dataclass of this kind may not have a field called {name!r}")
+
+
+def _read_by_dataclasses(ob: Any, name: str, *default: Any) -> Any:
+    """getattr as the dataclasses module finds it: fields by the rules for attributes, its own notes from classes."""
+    if name.startswith("__"):
+        return getattr(ob if isinstance(ob, type) else type(ob), name, *default)
+    return guards.get_attribute(ob, name, *default)
+
+
+def _signature(cls: type) -> str:
+    """inspect.signature for a dataclass's docstring; the real one reads signatures, and what they name, from text."""
+    init = guards.class_variables(cls).get("__init__")
+    if type(init) is not FunctionType or init.__code__.co_filename == PROGRAM:
+        return "()"
+    _, *parameters = inspect.Signature.from_callable(init).parameters.values()
+    return str(inspect.Signature(parameters))
 
 
 def _annotated_in(frame: Any) -> Any:
     """The namespace in which the program's annotations that are strings say ClassVar, as the module of its classes."""
-    while frame is not None and frame.f_code.co_filename != guards.PROGRAM:
+    while frame is not None and frame.f_code.co_filename != PROGRAM:
         frame = frame.f_back
     names = {} if frame is None else frame.f_globals
     # dataclasses compares modules by identity, and the program has copies.
@@ -177,6 +204,24 @@ class Struct:
         return struct.iter_unpack(self.format, buffer)
 
 
+# What decorators make anew of a program's functions.
+_DECORATED = (
+    *(type, FunctionType, property, staticmethod, classmethod),
+    *(functools.partial, functools.partialmethod, functools.cached_property, type(functools.cache(len))),
+)
+
+
+def _marking(mark: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A decorator that notes something on what it is given, which has to be the program's."""
+
+    def marked(decorated: Any) -> Any:
+        if is_of_the_library(decorated) or (is_foreign(type(decorated)) and not isinstance(decorated, _DECORATED)):
+            raise PolicyError("the library's classes and functions are not the program's to mark")
+        return mark(decorated)
+
+    return marked
+
+
 class _Stream:
     """Where sys.stdout and sys.stderr would be: swallows everything."""
 
@@ -199,10 +244,15 @@ def set_recursion_limit(limit: int) -> None:
 _tables: list[tuple[type, str, Any]] = []  # class, attribute, and a copy of what it had before any program
 
 
+_values: list[tuple[dict[Any, Any], dict[Any, Any]]] = []  # of enums, which only ever take more in; and a copy
+
+
 def watch(module: types.ModuleType) -> None:
     """Remember the tables of a module's classes, which a program may write to, for `restore`."""
     for cls in list(vars(module).values()):
-        if isinstance(cls, type) and cls.__module__ == module.__name__:
+        if isinstance(cls, enum.EnumType):
+            _values.append((cls._value2member_map_, dict(cls._value2member_map_)))
+        elif isinstance(cls, type) and cls.__module__ == module.__name__:
             for name, value in vars(cls).items():
                 if not name.startswith("_") and type(value) in (dict, list, set):
                     _tables.append((cls, name, copy.copy(value)))
@@ -210,24 +260,54 @@ def watch(module: types.ModuleType) -> None:
 
 def restore() -> None:
     """Make the library what it was before any program, before a program is loaded anew."""
-    for forget in typing._cleanups:  # type: ignore[attr-defined]
+    for forget in (*typing._cleanups, re.purge, struct._clearcache):  # type: ignore[attr-defined]
         forget()
+    if strptime := sys.modules.get("_strptime"):
+        strptime._regex_cache.clear()
+    if hasattr(sys, "set_int_max_str_digits"):
+        sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
+    for values, before in _values:
+        if len(values) != len(before):
+            values.clear()
+            values.update(before)
     for cls, name, value in _tables:
         setattr(cls, name, value.copy())
     dataclasses._EMPTY_METADATA = types.MappingProxyType({})  # type: ignore[attr-defined]
 
 
 REPLACEMENTS: dict[str, dict[str, Any]] = {
-    "abc": {"ABCMeta": make_abstract_class},
+    "abc": {"ABCMeta": make_abstract_class, "abstractmethod": _marking(abc.abstractmethod)},
     "collections": {"namedtuple": namedtuple},
     "copy": {"deepcopy": deepcopy},
     "dataclasses": {"dataclass": dataclass},
-    "functools": {"update_wrapper": update_wrapper, "wraps": wraps},
+    "functools": {
+        "total_ordering": _marking(functools.total_ordering),
+        "update_wrapper": update_wrapper,
+        "wraps": wraps,
+    },
     "operator": {"attrgetter": attrgetter, "methodcaller": methodcaller},
     "struct": {"Struct": Struct},
     "sys": {"stdout": _Stream(), "stderr": _Stream(), "setrecursionlimit": set_recursion_limit},
-    "typing": {"Type": typing._alias(TypeStandIn, 1, inst=False, name="Type")},  # type: ignore[attr-defined]
+    "typing": {
+        "Type": typing._alias(TypeStandIn, 1, inst=False, name="Type"),  # type: ignore[attr-defined]
+        "final": _marking(typing.final),
+        "overload": lambda _: typing._overload_dummy,  # type: ignore[attr-defined]
+        "runtime_checkable": _marking(typing.runtime_checkable),
+    },
 }
+# What typing.NamedTuple and typing.TypedDict stand for among a class's bases.
+BASES = (typing._NamedTuple, typing._TypedDict)  # type: ignore[attr-defined]
+
+
+def _call_alias(alias: Any, *args: Any, **keywords: Any) -> Any:
+    """List[int]() and the like, which leave their mark on what comes out, but not on what is the library's."""
+    if not alias._inst:
+        raise TypeError(f"Type {alias._name} cannot be instantiated; use {alias.__origin__.__name__}() instead")
+    made = alias.__origin__(*args, **keywords)
+    if not is_of_the_library(made) and not is_foreign(type(made)):
+        with suppress(AttributeError):
+            made.__orig_class__ = alias
+    return made
 
 
 def _refuse_register(cls: type, subclass: type) -> type:
@@ -274,7 +354,7 @@ def _reconstruct(
 
 
 def _restore_state(made: Any, state: Any, copied: Callable[[Any], Any]) -> None:
-    if hasattr(made, "__setstate__"):
+    if any("__setstate__" in guards.class_variables(cls) for cls in type.mro(type(made))):
         made.__setstate__(copied(state))
         return
     variables, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
@@ -288,8 +368,15 @@ def _restore_state(made: Any, state: Any, copied: Callable[[Any], Any]) -> None:
             setattr(made, name, copied(value))
 
 
-def _refuse_subclass(cls: type, **_: Any) -> None:
-    raise PolicyError("this class may not be subclassed")
+def _of_a_class(find: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """functools._find_impl for what is a class: anything else would be compared with every class there is."""
+
+    def find_for(cls: Any, registry: Any) -> Any:
+        if not isinstance(cls, type):
+            raise TypeError("dispatch() takes a class")
+        return find(cls, registry)
+
+    return find_for
 
 
 def harden() -> None:
@@ -299,5 +386,7 @@ def harden() -> None:
     copy._reconstruct = _reconstruct  # type: ignore[attr-defined]
     enum.EnumType._create_ = checked_enum(enum.EnumType._create_)  # type: ignore[attr-defined]
     typing.get_type_hints = _plain_hints  # type: ignore[assignment]
-    dataclasses.Field.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment]
-    typing.ForwardRef.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment, method-assign]
+    typing._BaseGenericAlias.__call__ = _call_alias  # type: ignore[attr-defined]
+    dataclasses.getattr = _read_by_dataclasses  # type: ignore[attr-defined]
+    dataclasses.inspect = types.SimpleNamespace(signature=_signature)  # type: ignore[attr-defined]
+    functools._find_impl = _of_a_class(functools._find_impl)  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ programs need more than the common ones: such a one ends as soon as that shows (
 everything is there.
 """
 
+import builtins
 import codecs
 import encodings
 import importlib
@@ -21,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from sandbox import library, standins
+from sandbox.classes import world
 from sandbox.names import words
 from sandbox.refused import Refused
 
@@ -59,7 +61,7 @@ _EXPORTS = {
     "numbers": "Complex Integral Number Rational Real",
     "operator": "* -attrgetter -methodcaller",
     "pprint": "pformat",
-    "queue": "Empty Full LifoQueue PriorityQueue Queue",
+    "queue": "Empty Full",
     "re": "A ASCII DOTALL I IGNORECASE M MULTILINE Match NOFLAG Pattern RegexFlag S U UNICODE VERBOSE X "
     "compile error escape findall finditer fullmatch match search split sub subn",
     "statistics": "* -NormalDist",
@@ -185,6 +187,16 @@ def load(*, whole: bool) -> None:
     MODULES.update((name, _copy(name, _EXPORTS[name])) for name in names)
     MODULES["collections"].abc = MODULES["collections.abc"]  # type: ignore[attr-defined]
     MODULES["typing"].TYPE_CHECKING = False  # type: ignore[attr-defined]
+    if whole:
+        from sandbox import queues  # it loads threading, which no common program needs
+
+        for name in ("Queue", "PriorityQueue", "LifoQueue"):
+            setattr(MODULES["queue"], name, getattr(queues, name))
+    for module in (*MODULES.values(), *map(standins.make, standins.NAMES), builtins):
+        world.give(vars(module).values())
+    world.give(library.BASES)
+    for cls in world.given:
+        hasattr(cls, "__annotations__")  # looking makes them, and dir() would tell the next call that one looked
 
 
 def _load_encodings() -> None:

@@ -4,6 +4,8 @@ from enum import Enum
 
 from RestrictedPython.transformer import INSPECT_ATTRIBUTES
 
+PROGRAM = "<program>"  # the file name of code that the policy has compiled
+
 
 class NameKind(Enum):
     """How an attribute of that name is reached."""
@@ -14,7 +16,7 @@ class NameKind(Enum):
     CLASS = "class"  # __class__, through guards.type_of
     DICT = "dict"  # __dict__, through guards.variables
     SETATTR = "setattr"  # __setattr__, through guards.attribute_setter
-    MEMBERS = "members"  # __members__, through guards.members
+    VIEW = "view"  # through guards.view: a view of a dict that is the library's
     REFUSED = "refused"
 
 
@@ -29,8 +31,12 @@ INTERPRETER_NAMES = INSPECT_ATTRIBUTES | {
     "getbuffer",
 }
 
-# str.format walks attributes of its arguments; the others read the clock when their owner is a date or datetime.
-GUARDED_NAMES = frozenset({"format", "format_map", "now", "utcnow", "today"})
+# str.format walks attributes of its arguments; an AttributeError's obj is whatever lacked the attribute, in the library
+# too; the others read the clock when their owner is a date or datetime.
+GUARDED_NAMES = frozenset({"format", "format_map", "obj", "now", "utcnow", "today"})
+
+# A mapping proxy hands its dict to the other side of an == or an |. These are views of dicts that outlive a call.
+VIEW_NAMES = frozenset({"__members__", "groupindex"})
 
 # Built-ins that programs never get: using one is refused when it is reached. A program may use the name for its own.
 REFUSED_BUILTINS = {
@@ -84,7 +90,7 @@ _READABLE = (SPECIAL_METHODS - {"__setattr__", "__delattr__", "__getattr__", "__
     "__wrapped__",
     "__version__",
 }
-_READABLE -= {"__func__"}
+_READABLE -= {"__func__", "__init__", "__init_subclass__"}
 _WRITABLE = frozenset({"__name__", "__qualname__", "__doc__"})
 _SUNDER_HOOKS = frozenset({"_missing_", "_generate_next_value_", "_order_", "_ignore_"})  # what an Enum may define
 
@@ -94,6 +100,8 @@ def attribute_kind(name: str) -> NameKind:
     if not name.startswith("_"):
         if name in GUARDED_NAMES:
             return NameKind.GUARDED
+        if name in VIEW_NAMES:
+            return NameKind.VIEW
         return NameKind.REFUSED if name in INTERPRETER_NAMES else NameKind.PLAIN
     if name.startswith("__") and name.endswith("__") and len(name) > 4:
         if name in _READABLE:
@@ -103,10 +111,12 @@ def attribute_kind(name: str) -> NameKind:
 
 
 _SPECIAL_READS = {
+    "__init__": NameKind.GUARDED,  # makes an object of the library anew, and
+    "__init_subclass__": NameKind.GUARDED,  # a class of the library
     "__class__": NameKind.CLASS,
     "__dict__": NameKind.DICT,
     "__setattr__": NameKind.SETATTR,
-    "__members__": NameKind.MEMBERS,
+    "__members__": NameKind.VIEW,
 }
 
 

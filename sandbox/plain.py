@@ -11,8 +11,16 @@ import opcode
 import re
 from types import CodeType
 
-from sandbox.guards import PROGRAM
-from sandbox.names import GUARDED_NAMES, INTERPRETER_NAMES, REFUSED_BUILTINS, UNORDERED_NAMES, VIEWS, words
+from sandbox.names import (
+    GUARDED_NAMES,
+    INTERPRETER_NAMES,
+    PROGRAM,
+    REFUSED_BUILTINS,
+    UNORDERED_NAMES,
+    VIEW_NAMES,
+    VIEWS,
+    words,
+)
 from sandbox.order import FUNCTION_AS_VALUE, may_write_iterator
 
 Compiled = tuple[CodeType, bool]  # the code, and whether its values may depend on the order of sets or on addresses
@@ -22,8 +30,9 @@ _STRING = re.compile(r"'(?:\\.|[^'\\\n])*'|" r'"(?:\\.|[^"\\\n])*"')
 _STRING_OR_COMMENT = re.compile(_STRING.pattern + r"|#[^\n]*")
 # Words that say that a name or a statement has to be looked at.
 _GATED = frozenset({"import", "class", "async", "await", "match"} | REFUSED_BUILTINS.keys()) | (
-    GUARDED_NAMES | INTERPRETER_NAMES
+    (GUARDED_NAMES - {"obj"}) | INTERPRETER_NAMES | VIEW_NAMES
 )
+_GATED_ATTRIBUTES = frozenset({"_", "obj"})  # words that are harmless as names of variables
 _SET_OPERATORS = re.compile(r"[-&|^]")
 
 # A call's text that can be nothing but literals: these characters, no other words, no operator but a number's sign,
@@ -136,7 +145,7 @@ def _compiled(source: str, mode: str, order_sensitive: bool) -> Compiled | None:
                 return None
             order_sensitive = True
         order_sensitive |= _reads_attribute(part)
-        if "_" in part.co_names:  # a global, or an attribute, which has a guard
+        if not _GATED_ATTRIBUTES.isdisjoint(part.co_names):  # globals too
             return None
         for constant in part.co_consts:
             kind = type(constant)

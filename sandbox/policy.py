@@ -15,10 +15,10 @@ from typing import Any
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from sandbox import standins
-from sandbox.guards import PROGRAM
 from sandbox.modules import ABSENT, MODULES, REFUSED_MODULES, THIRD_PARTY, missing
 from sandbox.names import (
     NAME_LISTS,
+    PROGRAM,
     NameKind,
     attribute_kind,
     is_field,
@@ -114,7 +114,7 @@ class Policy(RestrictingNodeTransformer):
         """The name as the guard's second argument, mangled as the compiler would have mangled the attribute."""
         if kind is NameKind.PRIVATE and name.startswith("__") and self.class_names:
             name = f"_{self.class_names[-1].lstrip('_')}{name}"
-        return (ast.Constant(name),) if kind in (NameKind.PRIVATE, NameKind.GUARDED) else ()
+        return (ast.Constant(name),) if kind in (NameKind.PRIVATE, NameKind.GUARDED, NameKind.VIEW) else ()
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         return self.node_contents_visit(node)
@@ -168,7 +168,7 @@ class Policy(RestrictingNodeTransformer):
         target = node.target
         if isinstance(target, ast.Attribute):
             kind = attribute_kind(target.attr)
-            if kind is NameKind.GUARDED:
+            if kind in (NameKind.GUARDED, NameKind.VIEW) and not target.attr.startswith("__"):
                 target.value = _call(target, "_own_", self.visit(target.value), ast.Constant(target.attr))
                 node.value = self.visit(node.value)
                 return node
@@ -285,7 +285,7 @@ _READ_GUARDS = {
     NameKind.CLASS: "_type_",
     NameKind.DICT: "_vars_",
     NameKind.SETATTR: "_setter_",
-    NameKind.MEMBERS: "_members_",
+    NameKind.VIEW: "_view_",
 }
 # Nodes that RestrictedPython does not know, or guards at run time, and that need nothing but a look at their contents.
 _CONTENTS_ONLY = frozenset(

@@ -31,7 +31,7 @@ class PolicyError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         if refusals.first is None:
-            refusals.first = message
+            refusals.first = message if type(message) is str else "a refusal of the program's own making"
 
 
 class Refused:

@@ -111,7 +111,9 @@ def run(
 @app.command()
 def score(
     name: Annotated[str, typer.Argument(metavar="BENCHMARK", help="One of the names that azr eval --help lists.")],
-    samples: Annotated[Path, typer.Option(help='JSON lines {"task_id": ..., "completion": ...}, any number a task.')],
+    samples: Annotated[
+        Path, typer.Option(help='JSON lines or .gz: {"task_id": ..., "completion": ...}, any number a task.')
+    ],
     k: Annotated[str, typer.Option("--k", help="The k of pass@k, separated by commas.")] = "1",
     judged: Annotated[Path | None, typer.Option(help="Write the samples here, each with its verdict.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")] = None,
@@ -123,7 +125,7 @@ def score(
 
     A completion may be a whole program or the body of the function, fenced or not; a solution that ends in a box; for
     CRUXEval the value, the argument list, or an assert line. A problem without a sample counts as failed and is listed
-    as unanswered; a line that can't be used is reported with its number.
+    as unanswered; a line that can't be used is reported with its number, and a file without a usable line is an error.
 
     Examples:
 
@@ -139,7 +141,7 @@ def score(
     from azr.evaluation.data import data_places, load_problems
     from azr.evaluation.judging.check import open_tools
     from azr.evaluation.report import print_line_problems, print_scores, progress_bar
-    from azr.evaluation.samples import read_samples, write_judged
+    from azr.evaluation.samples import nothing_usable, read_samples, write_judged, written_whole
     from azr.evaluation.scoring import score_samples
 
     benchmark = find_benchmark(name)
@@ -148,11 +150,13 @@ def score(
         raise UserError(f"{samples}: there is no such file of samples")
     problems = load_problems(benchmark, data_places(data or [], [source.name for source in benchmark.sources]), limit)
     file = read_samples(samples, {problem.task_id for problem in problems})
+    if not file.samples:
+        raise UserError(f"{samples}: {nothing_usable(file)}")
     notes = Console(stderr=True, highlight=False)
     with ExitStack() as stack:
         tools = stack.enter_context(open_tools(workers))
         advance = stack.enter_context(progress_bar(notes, benchmark.title, len(file.samples)))
-        output = stack.enter_context(judged.open("w", encoding="utf-8")) if judged else None
+        output = stack.enter_context(written_whole(judged)) if judged else None
 
         def on_judged(problem, completions, judgements):  # type: ignore[no-untyped-def]
             for completion, judgement in zip(completions, judgements, strict=True):

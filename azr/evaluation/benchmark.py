@@ -32,6 +32,21 @@ class PromptForm(StrEnum):
     COMPLETION = "completion"
 
 
+def text_of(row: Row, field: str) -> str:
+    """A field that must be text. Raises KeyError where it is missing, TypeError where it is anything else."""
+    if not isinstance(row[field], str):
+        raise TypeError(f"{field} is {type(row[field]).__name__} where text was expected")
+    return row[field]
+
+
+def answer_of(row: Row, field: str) -> str:
+    """A mathematical answer as text; it may be a number in the row. Raises KeyError and TypeError as `text_of`."""
+    value = row[field]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return text_of(row, field)
+    return str(int(value)) if isinstance(value, int) or value.is_integer() else repr(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One problem: its id in sample files, what the model is asked in each form, and how the answer is judged.

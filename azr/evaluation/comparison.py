@@ -10,7 +10,7 @@ import numpy as np
 from azr.errors import UserError
 from azr.evaluation.benchmark import subject_of
 from azr.evaluation.passk import bootstrap_interval, pass_at_k
-from azr.evaluation.samples import Sample, by_task, read_samples
+from azr.evaluation.samples import Sample, by_task, nothing_usable, read_samples
 from tasks.triplet import Verdict
 
 Shares = Mapping[str, float]
@@ -71,13 +71,16 @@ def judged_files(name: str, runs: Path = Path("runs")) -> dict[str, Path]:
 
 
 def read_judged(path: Path) -> list[Sample]:
-    """The samples of a file, all with verdicts. Raises UserError where some have none."""
-    samples = read_samples(path).samples
-    unjudged = sum(sample.verdict is None for sample in samples)
-    if unjudged or not samples:
-        reason = f"{unjudged} samples have no verdict" if samples else "there are no samples"
-        raise UserError(f"{path}: {reason}; judge them first with azr eval score NAME --samples {path} --judged OUT")
-    return list(samples)
+    """The samples of a file, all with verdicts. Raises UserError where some have none, or there are none."""
+    file = read_samples(path)
+    if not file.samples:
+        raise UserError(f"{path}: {nothing_usable(file)}")
+    if unjudged := sum(sample.verdict is None for sample in file.samples):
+        raise UserError(
+            f"{path}: {unjudged} samples have no verdict; judge them first with azr eval score NAME --samples {path} "
+            "--judged OUT"
+        )
+    return list(file.samples)
 
 
 def compare(benchmark: str, a: Sequence[Sample], b: Sequence[Sample], k: int = 1) -> Comparison:

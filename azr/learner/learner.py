@@ -42,10 +42,9 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class _MicroBatch:
-    """What one forward and backward pass works on."""
+    """What one forward and backward pass works on. Its mask, which is large, is made when its turn comes."""
 
     batch: PackedBatch
-    mask: TreeMask
     objective: Objective
 
 
@@ -201,7 +200,10 @@ class Learner:
             engine_logprobs=torch.tensor(engine, device=self._policy.device),
             sequences=batch.samples,
         )
-        return _MicroBatch(batch, tree_mask(self._attention, batch.subtree_end), objective)
+        return _MicroBatch(batch, objective)
+
+    def _mask(self, batch: PackedBatch) -> TreeMask:
+        return tree_mask(self._attention, batch.subtree_end)
 
     def _penalties(self, samples: Sequence[Sample]) -> list[tuple[float, ...]]:
         """What each response token costs for its distance from the start, as the weights are now."""
@@ -210,7 +212,7 @@ class Learner:
         costs = []
         for batch in batches:
             placed = batch.to(self._policy.device)
-            mask = tree_mask(self._attention, placed.subtree_end)
+            mask = self._mask(placed)
             start = self._reference.logprobs(placed, mask)
             with tree_attention(self._policy.base.config, self._attention):
                 now = self._logprobs(placed, mask)
@@ -222,7 +224,7 @@ class Learner:
         assert self._reference is not None
         result = []
         for micro in minibatch:
-            logprobs = self._reference.logprobs(micro.batch, micro.mask)
+            logprobs = self._reference.logprobs(micro.batch, self._mask(micro.batch))
             result.append(replace(micro, objective=replace(micro.objective, start_logprobs=logprobs)))
             progress.advance(micro)
         return result
@@ -231,7 +233,7 @@ class Learner:
         """The same micro-batches, with the log-probabilities that the current weights give."""
         result = []
         for micro in minibatch:
-            logprobs = self._logprobs(micro.batch, micro.mask)
+            logprobs = self._logprobs(micro.batch, self._mask(micro.batch))
             result.append(replace(micro, objective=replace(micro.objective, old_logprobs=logprobs)))
             progress.advance(micro)
         return result
@@ -250,7 +252,7 @@ class Learner:
         self._policy.model.train()
         try:
             for micro in minibatch:
-                hidden = hidden_states(self._policy.base, micro.batch, micro.mask)
+                hidden = hidden_states(self._policy.base, micro.batch, self._mask(micro.batch))
                 loss, logprobs, entropies = policy_loss(
                     hidden, self._head, micro.batch, micro.objective, self._config.logit_chunk
                 )

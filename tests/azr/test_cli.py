@@ -94,6 +94,10 @@ def test_the_ttrl_configs_are_the_papers(name, problems, batch, passes, tmp_path
         (["configs/quickstart.yaml", "model.name=./no-such-model"], "no-such-model"),
         (["configs/quickstart.yaml", "prompts.style=poetry"], "prompts.style=poetry"),
         (["configs/quickstart.yaml", "probe.data=nowhere.jsonl"], "no file nowhere.jsonl"),
+        (
+            ["configs/quickstart.yaml", "learner.max_batch_tokens=500"],
+            "tokens together, more than learner.max_batch_tokens",
+        ),
         (["configs/quickstart.yaml", "seeding.files=[nowhere.jsonl]"], "nowhere.jsonl can't be read"),
         (["configs/quickstart.yaml", "--resume"], "nothing to resume"),
         (["no-such-run", "--resume"], "no config file no-such-run"),

@@ -61,10 +61,10 @@ def test_induction_is_flawed_where_all_its_pairs_are(sandbox):
 
 def test_an_answer_repeats_the_question_by_value(sandbox):
     task = pair("def f(s):\n    return s[::-1]", "'hello'", "'olleh'")
-    answers = ['"hello"', "'olleh'", None, "hello", "'hel' + 'lo'"]
-    assert repeats_question(sandbox, task, answers) == [True, False, False, False, True]
+    answers = ['"hello"', "'olleh'", None, "hello", "'hel' 'lo'", "'hel' + 'lo'"]  # the last is no value but a sum
+    assert repeats_question(sandbox, task, answers) == [True, False, False, False, True, False]
     backwards = pair(task.program, "'hello'", "'olleh'", TaskType.ABDUCTION)
-    assert repeats_question(sandbox, backwards, answers) == [False, True, False, False, False]
+    assert repeats_question(sandbox, backwards, answers) == [False, True, False, False, False, False]
     programs = Triplet(TaskType.INDUCTION, task.program, ("'a'",) * 4, ("'a'",) * 4)
     assert repeats_question(sandbox, programs, ["'a'"]) == [False]
 

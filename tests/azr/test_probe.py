@@ -77,7 +77,11 @@ def test_a_file_may_have_one_pair_a_program(tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [('{"code": "def f(): return 1", "input": ""}', "lacks 'output'"), ("not JSON", "is not JSON lines")],
+    [
+        ('{"code": "def f(): return 1", "input": ""}', "line 1: output is no text"),
+        ('{"code": "def f(x): return x", "inputs": ["1", "2"], "outputs": ["1"]}', "not lists of as many texts"),
+        ("not JSON", "line 1: not JSON"),
+    ],
 )
 def test_a_broken_file_is_named(line, message, tmp_path):
     file = tmp_path / "problems.jsonl"

