@@ -38,7 +38,8 @@ def test_a_benchmark_by_its_name_with_its_answers_and_grades():
 @pytest.mark.parametrize("as_lines", [False, True])
 def test_a_file_in_ttrls_shape_with_and_without_answers_and_levels(tmp_path, as_lines):
     rows = [{"prompt": "One?", "answer": "1", "id": "a"}, {"prompt": "Two?"}, {"prompt": "3?", "answer": 3, "level": 4}]
-    problems = read_problems([written(tmp_path / "Mine-L2-TTT.json", rows, as_lines)])
+    path = tmp_path / ("Mine-L2-TTT.jsonl" if as_lines else "Mine-L2-TTT.json")
+    problems = read_problems([written(path, rows, as_lines)])
     assert [(p.key, p.answer, p.level) for p in problems] == [
         ("Mine-L2-TTT:a", "1", "2"),
         ("Mine-L2-TTT:1", None, "2"),
@@ -92,6 +93,7 @@ def test_a_broken_file_is_one_line(tmp_path, rows, told):
 def test_what_is_no_source_is_said_to_be_none(tmp_path):
     with pytest.raises(UserError, match="no benchmark's name, no run, and no file"):
         read_problems(["aime-2024"])
-    (tmp_path / "text.json").write_text("[nonsense", encoding="utf-8")
-    with pytest.raises(UserError, match="can't be read as JSON"):
-        read_problems([str(tmp_path / "text.json")])
+    for name, told in (("text.json", "can't be read as JSON"), ("text.jsonl", "line 1: not JSON")):
+        (tmp_path / name).write_text("[nonsense", encoding="utf-8")
+        with pytest.raises(UserError, match=told):
+            read_problems([str(tmp_path / name)])
