@@ -276,3 +276,8 @@ def test_a_look_measures_avg_and_maj_at_n_before_on_the_way_and_at_the_end(model
         assert line["probe/maj@4/ttrl"] == pytest.approx(1 / 3)
         assert line["probe/pass@4/ttrl"] == pytest.approx(2 / 3)
     assert "ttrl 25.0% (maj@4 33.3%, pass@4 66.7%)" in run.log.read_text()
+    charts = {chart.id: chart for chart in curves([gather(run)])}
+    drawn = {(point.step, point.line, round(point.value, 3)) for point in charts["against-vote"].points}
+    assert drawn == {(step, "ttrl avg", 0.25) for step in (0, 2, 3)} | {
+        (step, "ttrl maj@4 before training", 0.333) for step in (0, 2, 3)
+    }
