@@ -312,7 +312,7 @@ def _metric_points(story: RunStory, curve: _Curve) -> Iterable[Point]:
 
 
 def _against_the_vote(story: RunStory) -> Iterable[Point]:
-    """avg@N of the looks at given problems, and the first one's maj@N as a level line (figure 6 of arXiv 2504.16084)."""
+    """avg@N of the looks, and the first one's maj@N as a level line: figure 6 of arXiv 2504.16084."""
     looks = [metrics for metrics in story.metrics if any(name.startswith("probe/maj@") for name in metrics)]
     for name, bound in (looks[0] if looks else {}).items():
         if name.startswith("probe/maj@"):
