@@ -138,6 +138,18 @@ class SeedingConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class LookConfig:
+    """A look at given problems now and then, by TTRL's figures: avg@N and maj@N of N sampled answers."""
+
+    every: Count = 0  # steps; 0 never
+    sources: tuple[str, ...] = ()  # none: the problems that train
+    limit: Positive | None = None  # of each source
+    samples: Positive = 16
+    temperature: Temperature = 0.6
+    top_p: Fraction = 0.95
+
+
+@dataclass(frozen=True, config=STRICT)
 class ProblemsConfig:
     """Problems that are given. RLVR's answers are what its label is; TTRL's label is what most answers agree on."""
 
@@ -151,6 +163,7 @@ class ProblemsConfig:
     trained: Positive | None = None  # the first so many of them train; None: all
     max_tokens: Positive = 3072
     temperature: Temperature | None = None  # None: rollout.temperature
+    look: LookConfig = field(default_factory=LookConfig)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -252,6 +265,8 @@ class WatchConfig:
     copying: Annotated[float, Field(ge=0, le=1)] = 0.15  # more answers that repeat the question than at first
     entropy: Annotated[float, Field(ge=0)] = 0.05  # nats, of the solver
     learnability: Annotated[float, Field(ge=0, le=1)] = 0.03
+    shortening: Annotated[float, Field(ge=0, le=1)] = 0.5  # of the length at first, of answers to given problems
+    agreement: Annotated[float, Field(ge=0, le=1)] = 0.95  # of their votes
     new_programs: Annotated[float, Field(ge=0, le=1)] = 0.1  # share of the proposals that are programs not seen before
 
 

@@ -67,12 +67,12 @@ def check_update(config: Config) -> None:
 
 def _check_row(config: Config) -> None:
     """A sample is never cut, so the longest one decides how much memory a micro-batch takes, whatever its budget."""
-    longest = config.rollout.max_prompt_tokens + max(room.longest(config) for room in rooms(config))
+    longest = config.rollout.max_prompt_tokens + _longest_response(config)
     if longest > config.learner.max_batch_tokens:
         raise UserError(
             f"a prompt and its response may have {longest} tokens together, more than learner.max_batch_tokens="
-            f"{config.learner.max_batch_tokens} has room for: raise it, or lower rollout.max_prompt_tokens or a"
-            " max_tokens"
+            f"{config.learner.max_batch_tokens} has room for: raise it, or lower rollout.max_prompt_tokens"
+            f" or the max_tokens of {', '.join(config.methods)}"
         )
 
 

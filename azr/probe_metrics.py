@@ -2,6 +2,7 @@
 
 probe/TYPE               share of right answers, each question counting alike: the score
 probe/pass@N/TYPE        share of questions that one of N answers is right for
+probe/maj@N/TYPE         share of questions that the vote of N answers is right for, of given problems alone
 probe/copies/TYPE        share of answers that repeat the question
 probe/grade-G/TYPE       the score on the programs of grade G (azr/evaluation/small/known.py)
 """
@@ -25,7 +26,8 @@ def told(metrics: Mapping[str, float]) -> str:
             details = [
                 f"{detail.split('/')[1]} {100 * more:.1f}%"
                 for detail, more in metrics.items()
-                if detail.endswith(f"/{kind}") and detail.startswith((f"{PREFIX}pass@", f"{PREFIX}copies/"))
+                if detail.endswith(f"/{kind}")
+                and detail.startswith((f"{PREFIX}pass@", f"{PREFIX}maj@", f"{PREFIX}copies/"))
             ]
             parts.append(f"{kind} {100 * value:.1f}%" + (f" ({', '.join(details)})" if details else ""))
     return ", ".join(parts)

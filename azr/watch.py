@@ -1,7 +1,8 @@
-"""What goes wrong in self-play, said while there is time to do something: once each, one line, with what to try.
+"""What goes wrong in a run, said while there is time to do something: once each, one line, with what to try.
 
-Four things were seen to end a run's learning: the solver repeats the question, it grows so sure that nothing new is
-sampled, the proposer's tasks are all never or always solved, and it proposes what it proposed before.
+Four things were seen to end self-play's learning: the solver repeats the question, it grows so sure that nothing new is
+sampled, the proposer's tasks are all never or always solved, and it proposes what it proposed before. Rewards without
+labels (arXiv 2603.08660) can collapse: they rise because answers shorten, or agree on everything.
 """
 
 from collections import deque
@@ -18,12 +19,14 @@ HEADLINES = {
     "entropy": "the solver samples hardly anything new",
     "learnability": "what is proposed is always or never solved",
     "new programs": "few proposals are programs not seen before",
+    "collapse": "the reward rises while answers shorten or agree on everything",
 }
 REMEDIES = {
     "copying": "propose.refuse=[copy,constant] and more solver.rounds",
     "entropy": "propose.variations=4, more seeding.factor or learner.entropy_bonus",
     "learnability": "more propose.references, solver.draw=uncertain or more solver.estimate_samples",
     "new programs": "propose.reference_draw=spread, a higher propose.temperature or fewer propose.samples_per_prompt",
+    "collapse": "a larger learner.kl.coefficient, a lower learner.learning_rate, more votes or another label",
 }
 Metrics = Mapping[str, float]
 
@@ -76,8 +79,27 @@ class Watch:
             value = now[metric]
             if value is not None and value < limit:
                 yield _alarm(name, f"{metric} is {value:.3f}, under {limit:g}")
+        for method in _GIVEN:
+            yield from self._collapse(method)
+
+    def _collapse(self, method: str) -> Iterable[Alarm]:
+        """The reward rose, what is known of the truth did not, and answers are shorter by far, or nearly all agree."""
+
+        def course(name: str) -> tuple[float, float]:
+            before, now = _mean(self._first, name), _mean(self._recent, name)
+            return (0.0, 0.0) if before is None or now is None else (before, now)
+
+        reward, truth = course(f"reward/{method}"), course(f"{method}/truth_reward")
+        length, agreed = course(f"length/{method}"), course(f"{method}/majority_ratio")
+        if reward[1] <= reward[0] or truth[1] > truth[0]:
+            return
+        if length[1] < self._config.shortening * length[0]:
+            yield _alarm("collapse", f"{method}: {length[0]:.0f} tokens an answer at first, now {length[1]:.0f}")
+        elif agreed[1] > self._config.agreement > agreed[0]:
+            yield _alarm("collapse", f"{method}: {agreed[0]:.0%} of the answers agreed at first, now {agreed[1]:.0%}")
 
 
+_GIVEN = ("rlvr", "ttrl")  # whose rewards may come from nobody who knows
 _WATCHED = ("solve/copies", "entropy/solve", "propose/learnability", "propose/new_programs")
 
 

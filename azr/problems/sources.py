@@ -1,8 +1,9 @@
 """The one door through which problems come.
 
-A source is a benchmark's name (`azr eval`'s), a run's folder or its name in runs/, a file in TTRL's shape (JSON, or
-JSON lines, of {"prompt", "answer", "id", "level"}, all but the prompt optional; the authors of arXiv 2504.16084 publish
-theirs so), or a seed file (docs/buffer.md). A file may also lie in the folder that AZR_DATA names.
+A source is a benchmark's name (`azr eval`'s), a run's folder or its name in runs/, a file in TTRL's shape (.json: a
+list, else JSON lines, of {"prompt", "answer", "id", "level"}, all but the prompt optional; the authors of
+arXiv 2504.16084 publish theirs so), or a seed file (docs/buffer.md). A file may also lie in the folder that AZR_DATA
+names.
 """
 
 import json
@@ -22,6 +23,7 @@ from azr.evaluation.data import FOLDER_VARIABLE, data_places, load_problems
 from azr.evaluation.judging.math_answer import MathAnswer
 from azr.evaluation.judging.task_answer import TaskAnswer
 from azr.evaluation.prompts import math_question
+from azr.json_lines import JsonLine, read_json_lines
 from azr.problems.ballots import LetterAnswer
 from azr.problems.given import Given
 from azr.schema import TASK_COLUMNS
@@ -90,14 +92,24 @@ def _of_file(path: Path) -> list[Given]:
 
 
 def _rows(path: Path) -> list[Mapping[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        rows = json.loads(text) if text.lstrip().startswith("[") else [json.loads(r) for r in text.splitlines() if r]
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise UserError(f"{path} can't be read as JSON or JSON lines ({error})") from None
+    rows = _listed(path) if path.suffix == ".json" else [_value(path, line) for line in read_json_lines(path)]
     if not all(isinstance(row, dict) for row in rows):
         raise UserError(f"{path}: every problem is a JSON object")
-    return list(rows)
+    return rows
+
+
+def _listed(path: Path) -> list[Any]:
+    try:
+        rows = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read as JSON ({error})") from None
+    return rows if isinstance(rows, list) else [rows]
+
+
+def _value(path: Path, line: JsonLine) -> Any:
+    if line.fault:
+        raise UserError(f"{path}, line {line.number}: {line.fault}")
+    return line.value
 
 
 def _of_row(path: Path, number: int, row: Mapping[str, Any], choice: bool) -> Given:

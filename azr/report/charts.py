@@ -114,6 +114,11 @@ def curves(stories: Sequence[RunStory]) -> list[Chart]:
                 points, curve.unit, len(stories), [mark for story in stories for mark in warnings_of(story)]
             )
             charts.append(Chart(curve.id, curve.title, curve.caption, curve.unit, tuple(points), spec))
+    points = [point for story in stories for point in _against_the_vote(story)]
+    if points:
+        caption = "The score of one answer, and what the vote of the untrained model's answers scores."
+        spec = line_spec(points, "%", len(stories))
+        charts.append(Chart("against-vote", "Beyond the backbone's own vote", caption, "%", tuple(points), spec))
     for number, story in enumerate(stories):
         phases = _Curve("time", "Time by phase", "Seconds a step.", prefix="time/")
         points = [p for p in _metric_points(story, phases) if p.line != "total"]
@@ -304,6 +309,18 @@ def _metric_points(story: RunStory, curve: _Curve) -> Iterable[Point]:
         for start in range(0, len(values), width):
             part = values[start : start + width]
             yield Point(story.summary.name, part[-1][0], line, fmean(value for _, value in part))
+
+
+def _against_the_vote(story: RunStory) -> Iterable[Point]:
+    """avg@N of the looks, and the first one's maj@N as a level line: figure 6 of arXiv 2504.16084."""
+    looks = [metrics for metrics in story.metrics if any(name.startswith("probe/maj@") for name in metrics)]
+    for name, bound in (looks[0] if looks else {}).items():
+        if name.startswith("probe/maj@"):
+            _, vote, method = name.split("/")
+            for metrics in looks:
+                step = int(metrics["step"])
+                yield Point(story.summary.name, step, f"{method} avg", metrics[f"probe/{method}"])
+                yield Point(story.summary.name, step, f"{method} {vote} before training", bound)
 
 
 def _merged(points: Iterable[Point]) -> list[Point]:

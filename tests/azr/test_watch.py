@@ -55,3 +55,24 @@ def test_a_resumed_run_warns_as_one_that_never_stopped():
 
 def test_no_window_no_warning():
     assert raised(Watch(WatchConfig(window=0)), [dict.fromkeys(GOOD, 0.0)] * 5) == [[]] * 5
+
+
+GIVEN = {"reward/ttrl": 0.4, "length/ttrl": 100.0, "ttrl/majority_ratio": 0.5, "ttrl/truth_reward": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"reward/ttrl": 0.9, "length/ttrl": 30.0}, "100 tokens an answer at first, now 30"),
+        ({"reward/ttrl": 0.97, "ttrl/majority_ratio": 0.97}, "50% of the answers agreed at first, now 97%"),
+        ({"reward/ttrl": 0.97, "ttrl/majority_ratio": 0.97, "ttrl/truth_reward": 0.8}, None),  # it learned
+        ({"reward/ttrl": 0.2, "length/ttrl": 30.0}, None),  # no reward for it
+        ({"reward/ttrl": 0.9, "length/ttrl": 90.0, "ttrl/majority_ratio": 0.9}, None),
+    ],
+)
+def test_a_reward_that_rises_for_shorter_or_equal_answers_is_a_collapse(change, told):
+    steps = [GIVEN] * 3 + [GIVEN | change] * 6
+    watch = Watch(WatchConfig(window=3))
+    alarms = [alarm for metrics in steps for alarm in watch.look(metrics)]
+    assert [alarm.name for alarm in alarms] == (["collapse"] if told else [])
+    assert told is None or told in alarms[0].text

@@ -93,6 +93,23 @@ def _mean(name: str, paid: Sequence[Paid], measure: Callable[[Paid], float]) -> 
     return {name: fmean(map(measure, paid))} if paid else {}
 
 
+def look_metrics(method: str, answered: Sequence[Answers]) -> dict[str, float]:
+    """probe/METHOD, the mean share of right answers (avg@N), probe/maj@N/METHOD and probe/pass@N/METHOD.
+
+    Over the problems whose answer is known; nothing where none is.
+    """
+    known = [answers for answers in answered if answers.verdicts]
+    if not known:
+        return {}
+    n = len(known[0].completions)
+    paid = [Paid(answers, (), n) for answers in known]
+    return {
+        f"probe/{method}": fmean(fmean(truth(one.evidence)) for one in paid),
+        **_mean(f"probe/maj@{n}/{method}", [one for one in paid if one.answers.tally], lambda one: one.label_is_right),
+        f"probe/pass@{n}/{method}": fmean(any(truth(one.evidence)) for one in paid),
+    }
+
+
 def problem_line(method: str, metrics: dict[str, float], votes: int) -> str:
     """One line a person can read; what nobody knows is a question mark."""
     names = ("majority_ratio", "label_accuracy", "reward_accuracy", f"pass@{votes}")

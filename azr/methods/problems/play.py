@@ -17,8 +17,9 @@ from azr.evaluation.judging.math_grader import MathGrader
 from azr.methods.method import Play, Rollout, Seat, Stop
 from azr.methods.problems.confidence import spreads
 from azr.methods.problems.labels import LABELS, WANT_SPREADS
-from azr.methods.problems.metrics import Paid, problem_line, problem_line_key, problem_metrics
+from azr.methods.problems.metrics import Paid, look_metrics, problem_line, problem_line_key, problem_metrics
 from azr.methods.problems.passes import Passes
+from azr.probe_metrics import told
 from azr.problems.asking import Answers, Sampling, ask
 from azr.problems.given import Asked, Given, framed
 from azr.seeds import stream
@@ -28,9 +29,12 @@ from tasks.triplet import Role
 class ProblemPlay:
     """The method (azr/methods/method.py) called `name`, whose part of the config is `settings`."""
 
-    looks = ""
-
-    def __init__(self, seat: Seat, name: str, settings: ProblemsConfig, problems: Sequence[Given]) -> None:
+    def __init__(
+        self, seat: Seat, name: str, settings: ProblemsConfig, problems: Sequence[Given], looked: Sequence[Given] = ()
+    ) -> None:
+        """`looked` are the problems that settings.look asks, where these are others."""
+        self.looks = f"probe/{name}"
+        self._looked = looked
         self._name = name
         self._settings = settings
         self._table = seat.table
@@ -79,8 +83,18 @@ class ProblemPlay:
         )
 
     def look(self, number: int) -> Mapping[str, float]:
-        """Nothing: the probe looks at held-out problems."""
-        return {}
+        """avg@N and maj@N where they are due; the same random numbers every time."""
+        look, steps = self._settings.look, self._table.config.steps
+        if not look.every or (number % look.every and number != steps):
+            return {}
+        asked = [framed(self._table, problem) for problem in self._looked] if self._looked else self._asked
+        sampling = Sampling(look.samples, self._settings.max_tokens, look.temperature, look.top_p)
+        with self._phase(f"look {self._name}", len(asked) * look.samples) as advance:
+            answered = ask(self._table, self._tools, asked, sampling, ("look", self._name), advance)
+        metrics = look_metrics(self._name, answered)
+        when = f"after step {number}" if number else "before training"
+        self._say(f"probe {when}: {told(metrics) or 'nobody knows the answers'}")
+        return metrics
 
     def _pay(self, answers: Answers) -> Paid:
         trained = min(self._settings.trained or self._settings.votes, self._settings.votes)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from azr.config import Config, Label, ProblemsConfig
+from azr.config import Config, Label, LookConfig, ProblemsConfig
 from azr.errors import UserError
 from azr.methods.method import Method, Room, Seat
 from azr.methods.problems.play import ProblemPlay
@@ -29,7 +29,9 @@ def _settings(name: str, config: Config) -> ProblemsConfig:
 
 def _read(name: str, config: Config) -> Callable[[Seat], Method]:
     settings = _settings(name, config)
-    return partial(ProblemPlay, name=name, settings=settings, problems=_problems(name, settings))
+    look = settings.look
+    looked = read_problems(look.sources, settings.data, limit=look.limit) if look.every else []
+    return partial(ProblemPlay, name=name, settings=settings, problems=_problems(name, settings), looked=looked)
 
 
 def _problems(name: str, settings: ProblemsConfig) -> list[Given]:
@@ -46,6 +48,11 @@ def _problems(name: str, settings: ProblemsConfig) -> list[Given]:
     return problems
 
 
+def _describe_look(look: LookConfig) -> str:
+    what = ", ".join(look.sources) or "the same problems"
+    return f"every {look.every} steps {look.samples} answers to {what} at temperature {look.temperature:g}"
+
+
 def _plan(name: str, config: Config) -> Sequence[tuple[str, str]]:
     settings = _settings(name, config)
     problems = _problems(name, settings)
@@ -57,4 +64,5 @@ def _plan(name: str, config: Config) -> Sequence[tuple[str, str]]:
         (name, f"{len(problems)} problems ({known} with their answers), paid by {settings.label}"),
         ("", f"{settings.batch} a step, {settings.votes} answers each, {trained} of them train; {passes:.1f} passes"),
         ("", f"{tokens:,} new tokens a step at the very most"),
+        *([("", _describe_look(settings.look))] if settings.look.every else []),
     ]

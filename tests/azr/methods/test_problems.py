@@ -19,6 +19,7 @@ from azr.config import (
     KlConfig,
     Label,
     LearnerConfig,
+    LookConfig,
     ProbeConfig,
     ProblemsConfig,
     RolloutConfig,
@@ -261,3 +262,22 @@ def browsed(run, *words):
     result = CliRunner().invoke(app, command, catch_exceptions=False)
     assert result.exit_code == 0
     return result.output
+
+
+def test_a_look_measures_avg_and_maj_at_n_before_on_the_way_and_at_the_end(model, problems, tmp_path):
+    config = config_for(model, problems, steps=3)
+    look = LookConfig(every=2, sources=(problems,), samples=4)
+    run = Run(tmp_path / "run")
+    train(replace(config, ttrl=replace(config.ttrl, look=look, answers=False)), run, resume=False, open_engine=says)
+    looked = {line["step"]: line for line in read_metrics(run.metrics) if "probe/ttrl" in line}
+    assert list(looked) == [0, 2, 3]
+    for line in looked.values():  # of four answers to each of three problems: two, one and none are right
+        assert line["probe/ttrl"] == pytest.approx((2 / 4 + 1 / 4 + 0) / 3)
+        assert line["probe/maj@4/ttrl"] == pytest.approx(1 / 3)
+        assert line["probe/pass@4/ttrl"] == pytest.approx(2 / 3)
+    assert "ttrl 25.0% (maj@4 33.3%, pass@4 66.7%)" in run.log.read_text()
+    charts = {chart.id: chart for chart in curves([gather(run)])}
+    drawn = {(point.step, point.line, round(point.value, 3)) for point in charts["against-vote"].points}
+    assert drawn == {(step, "ttrl avg", 0.25) for step in (0, 2, 3)} | {
+        (step, "ttrl maj@4 before training", 0.333) for step in (0, 2, 3)
+    }
