@@ -39,7 +39,7 @@ def clusters(tools, check, completions):
 
 
 def test_mathematics_votes_by_the_judges_equality(tools):
-    said = [r"\boxed{\frac{1}{2}}", r"\boxed{0.5}", r"\boxed{1/2}", r"\boxed{2}", "hm"]
+    said = [r"\boxed{\frac{1}{2}}", r"\boxed{0.5}", r"\boxed{1/2}", r"\boxed{2}", "let me think about it"]
     assert clusters(tools, MathAnswer("7"), said) == (0, 0, 0, 3, None)
 
 
