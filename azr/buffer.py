@@ -1,8 +1,9 @@
 """TaskBuffer: everything a run ever proposed and answered, in one SQLite file.
 
-Three tables. `proposal` has every text the proposer wrote, valid or not; `task` every validated triplet; `attempt`
-every judged answer to a task. docs/buffer.md describes the columns. A step's rows are written in one transaction, and
-the journal is a write-ahead log, so other programs can read while the run goes on.
+Five tables. `proposal` has every text the proposer wrote, valid or not; `task` every validated triplet; `attempt`
+every judged answer to a task; `problem` every problem that was given, and `answer` every judged answer to one.
+docs/buffer.md describes the columns. A step's rows are written in one transaction, and the journal is a write-ahead
+log, so other programs can read while the run goes on.
 
 Rows of a step are a function of the run's seed alone, ids included, so that a resumed run, which first drops what was
 written after its checkpoint (`rewind`), ends with the same rows as one that never stopped.
@@ -12,76 +13,16 @@ import hashlib
 import json
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from azr.errors import UserError
+from azr.schema import PROBLEM_SCHEMA, SCHEMA, SCHEMA_VERSION, TABLES, TASK_COLUMNS
 from tasks.program import describe, fingerprint
 from tasks.triplet import TaskType, Triplet, Verdict
-
-SCHEMA_VERSION = 1
-
-SCHEMA = """
-CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE proposal(
-    id INTEGER PRIMARY KEY,
-    step INTEGER NOT NULL,            -- 0: seeding
-    type TEXT NOT NULL,               -- deduction | abduction | induction
-    refs TEXT NOT NULL,               -- JSON list of the ids of the tasks that the prompt showed
-    text TEXT NOT NULL,               -- what the model wrote
-    tokens INTEGER NOT NULL,
-    truncated INTEGER NOT NULL,       -- 1: ran into the token limit
-    rejection TEXT,                   -- NULL: it became a task; else the reason, one word
-    detail TEXT,                      -- of the rejection, for a person
-    reward REAL                       -- NULL while seeding
-);
-CREATE TABLE task(
-    id INTEGER PRIMARY KEY,
-    step INTEGER NOT NULL,
-    type TEXT NOT NULL,
-    origin TEXT NOT NULL,             -- identity | file | seeding | self-play
-    proposal_id INTEGER REFERENCES proposal(id),
-    program TEXT NOT NULL,
-    inputs TEXT NOT NULL,             -- JSON list of argument lists
-    outputs TEXT NOT NULL,            -- JSON list of reprs
-    message TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,        -- of type, program (as below) and inputs
-    program_fingerprint TEXT NOT NULL, -- of the program; layout, comments, names of variables aside
-    lines INTEGER NOT NULL,           -- of the program
-    nodes INTEGER NOT NULL,           -- of the program's syntax tree
-    branches INTEGER NOT NULL,        -- cyclomatic complexity
-    solve_rate REAL,                  -- Monte Carlo mean accuracy when it was proposed; NULL where not estimated
-    learnability REAL                 -- 0 where solve_rate is 0 or 1, else 1 - solve_rate
-);
-CREATE TABLE attempt(
-    id INTEGER PRIMARY KEY,
-    step INTEGER NOT NULL,
-    task_id INTEGER NOT NULL REFERENCES task(id),
-    purpose TEXT NOT NULL,            -- estimate | solve
-    text TEXT NOT NULL,               -- what the model wrote
-    answer TEXT,                      -- NULL: none could be read from the text
-    verdict TEXT NOT NULL,            -- right | wrong | unparsed
-    reward REAL NOT NULL,
-    tokens INTEGER NOT NULL,
-    truncated INTEGER NOT NULL
-);
-CREATE INDEX proposal_by_step ON proposal(step, type);
-CREATE INDEX task_by_type ON task(type, step);
-CREATE INDEX task_by_step ON task(step);
-CREATE INDEX task_by_solve_rate ON task(solve_rate);
-CREATE INDEX task_by_learnability ON task(learnability);
-CREATE INDEX task_by_fingerprint ON task(fingerprint);
-CREATE INDEX task_by_program ON task(program_fingerprint);
-CREATE INDEX task_by_proposal ON task(proposal_id);
-CREATE INDEX attempt_by_task ON attempt(task_id);
-CREATE INDEX attempt_by_step ON attempt(step);
-"""
-
-TABLES = ("attempt", "task", "proposal")  # in the order that foreign keys let rows be dropped
-TASK_COLUMNS = "id, type, program, inputs, outputs, message"
 
 
 class Origin(StrEnum):
@@ -91,6 +32,7 @@ class Origin(StrEnum):
     FILE = "file"
     SEEDING = "seeding"
     SELF_PLAY = "self-play"
+    VARIED = "varied"  # a proposal's program with another input (azr/methods/absolute_zero/variations.py)
 
 
 class Purpose(StrEnum):
@@ -143,6 +85,35 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProblemRow:
+    """One problem that was given, as it was first asked. `answer` is None where it is not known or kept back."""
+
+    step: int
+    method: str
+    key: str
+    level: str
+    question: str
+    answer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """One judged answer to a problem. `cluster` is None where it did not vote, `verdict` where nobody knows."""
+
+    step: int
+    problem_id: int
+    text: str
+    answer: str | None
+    verdict: Verdict | None
+    cluster: int | None
+    label: bool
+    trained: bool
+    reward: float
+    tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StoredTask:
     """A triplet with its id in the buffer."""
 
@@ -168,6 +139,7 @@ class TaskBuffer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
         self._ids: dict[TaskType, list[int]] = {}
+        self._shown: dict[TaskType, list[int]] = {}  # those that a proposer may be shown
         self._load_ids()
 
     @classmethod
@@ -176,18 +148,20 @@ class TaskBuffer:
         if path.exists():
             raise UserError(f"{path} exists already; resume that run with --resume, or choose another name=")
         connection = _connect(path)
-        connection.executescript(SCHEMA)
+        connection.executescript(f"BEGIN; {SCHEMA} {PROBLEM_SCHEMA} COMMIT;")
         connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
         connection.commit()
         return cls(connection)
 
     @classmethod
     def open(cls, path: Path) -> "TaskBuffer":
-        """An existing buffer. Raises UserError where it is missing, no buffer, or of another version."""
+        """An existing buffer, brought to this version. Raises UserError where it is none, or of one not known here."""
         if not path.is_file():
             raise UserError(f"no buffer at {path}")
         connection = _connect(path)
-        check_version(connection, path)
+        if check_version(connection, path) < SCHEMA_VERSION:
+            newer = f"UPDATE meta SET value = '{SCHEMA_VERSION}' WHERE key = 'schema_version';"
+            connection.executescript(f"BEGIN IMMEDIATE; {PROBLEM_SCHEMA} {newer} COMMIT;")
         return cls(connection)
 
     def close(self) -> None:
@@ -251,7 +225,7 @@ class TaskBuffer:
             ),
         )
         task_id = _row_id(cursor)
-        self._ids[triplet.type].append(task_id)
+        self._note_id(triplet.type, task_id, row.origin)
         return task_id
 
     def add_attempt(self, row: AttemptRow) -> int:
@@ -273,6 +247,45 @@ class TaskBuffer:
         )
         return _row_id(cursor)
 
+    def add_problem(self, row: ProblemRow) -> int:
+        """Store a problem, unless the method's problem of that key is stored already, and return its id."""
+        found = self._db.execute(
+            "SELECT id FROM problem WHERE method = ? AND key = ?", (row.method, row.key)
+        ).fetchone()
+        if found:
+            return int(found[0])
+        cursor = self._db.execute(
+            "INSERT INTO problem(step, method, key, level, question, answer) VALUES (?, ?, ?, ?, ?, ?)",
+            (row.step, row.method, row.key, row.level, _storable(row.question), row.answer and _storable(row.answer)),
+        )
+        return _row_id(cursor)
+
+    def add_answer(self, row: AnswerRow) -> int:
+        """Store a judged answer to a problem and return its id."""
+        cursor = self._db.execute(
+            "INSERT INTO answer(step, problem_id, text, answer, verdict, cluster, label, trained, reward, tokens,"
+            " truncated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.step,
+                row.problem_id,
+                _storable(row.text),
+                row.answer and _storable(row.answer),
+                row.verdict,
+                row.cluster,
+                row.label,
+                row.trained,
+                row.reward,
+                row.tokens,
+                row.truncated,
+            ),
+        )
+        return _row_id(cursor)
+
+    def problems(self) -> int:
+        """How many different problems were asked."""
+        (count,) = self._db.execute("SELECT COUNT(*) FROM problem").fetchone()
+        return int(count)
+
     def counts(self) -> dict[TaskType, int]:
         """How many tasks of each type there are."""
         return {task_type: len(ids) for task_type, ids in self._ids.items()}
@@ -282,9 +295,14 @@ class TaskBuffer:
         ids = self._ids[task_type]
         return [self.task(task_id) for task_id in rng.sample(ids, min(k, len(ids)))]
 
+    def sample_shown(self, task_type: TaskType, k: int, rng: random.Random) -> list[StoredTask]:
+        """Like `sample`, of what a proposer may be shown: not of the tasks that only vary another's input."""
+        ids = self._shown[task_type]
+        return [self.task(task_id) for task_id in rng.sample(ids, min(k, len(ids)))]
+
     def sample_program(self, rng: random.Random) -> StoredTask:
         """A deduction or abduction task, uniformly: the program that an induction proposal is about."""
-        deduction, abduction = self._ids[TaskType.DEDUCTION], self._ids[TaskType.ABDUCTION]
+        deduction, abduction = self._shown[TaskType.DEDUCTION], self._shown[TaskType.ABDUCTION]
         index = rng.randrange(len(deduction) + len(abduction))
         return self.task(deduction[index] if index < len(deduction) else abduction[index - len(deduction)])
 
@@ -299,6 +317,43 @@ class TaskBuffer:
         """Whether a task of that `task_fingerprint` is stored already."""
         found = self._db.execute("SELECT 1 FROM task WHERE fingerprint = ? LIMIT 1", (fingerprint,))
         return found.fetchone() is not None
+
+    def holds_program(self, task_type: TaskType, program: str) -> bool:
+        """Whether a task of that type is stored whose program has that fingerprint (tasks.program)."""
+        found = self._db.execute(
+            "SELECT 1 FROM task WHERE program_fingerprint = ? AND type = ? LIMIT 1", (program, task_type)
+        )
+        return found.fetchone() is not None
+
+    def latest_verdicts(self, most: int) -> dict[int, list[Verdict]]:
+        """Of every task that was answered, the verdicts on its newest `most` answers, oldest first."""
+        rows = self._db.execute(
+            "SELECT task_id, verdict FROM (SELECT id, task_id, verdict,"
+            " ROW_NUMBER() OVER (PARTITION BY task_id ORDER BY id DESC) AS age FROM attempt)"
+            " WHERE age <= ? ORDER BY id",
+            (most,),
+        )
+        verdicts: dict[int, list[Verdict]] = {}
+        for task_id, verdict in rows:
+            verdicts.setdefault(task_id, []).append(Verdict(verdict))
+        return verdicts
+
+    def programs_shown(self, task_type: TaskType) -> list[tuple[int, str]]:
+        """(id, program) of every task of that type that a proposer may be shown, oldest first."""
+        return self._db.execute(
+            "SELECT id, program FROM task WHERE type = ? AND origin != ? ORDER BY id", (task_type, Origin.VARIED)
+        ).fetchall()
+
+    def ids(self, task_type: TaskType) -> Sequence[int]:
+        """The ids of every task of that type, oldest first."""
+        return self._ids[task_type]
+
+    def ids_of_step(self, step: int, task_type: TaskType, besides: Origin) -> list[int]:
+        """The ids of a type's tasks of that step, oldest first, without those of one origin."""
+        rows = self._db.execute(
+            "SELECT id FROM task WHERE step = ? AND type = ? AND origin != ? ORDER BY id", (step, task_type, besides)
+        )
+        return [task_id for (task_id,) in rows]
 
     def distinct_programs(self) -> int:
         """How many programs there are, layout aside."""
@@ -329,8 +384,14 @@ class TaskBuffer:
 
     def _load_ids(self) -> None:
         self._ids = {task_type: [] for task_type in TaskType}
-        for task_id, task_type in self._db.execute("SELECT id, type FROM task ORDER BY id"):
-            self._ids[TaskType(task_type)].append(task_id)
+        self._shown = {task_type: [] for task_type in TaskType}
+        for task_id, task_type, origin in self._db.execute("SELECT id, type, origin FROM task ORDER BY id"):
+            self._note_id(TaskType(task_type), task_id, Origin(origin))
+
+    def _note_id(self, task_type: TaskType, task_id: int, origin: Origin) -> None:
+        self._ids[task_type].append(task_id)
+        if origin is not Origin.VARIED:
+            self._shown[task_type].append(task_id)
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
@@ -344,22 +405,25 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     # an empty log and its index beside it, and fail in a folder that can't be written.
     access = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?{access}", uri=True, timeout=30)
-    check_version(connection, path)
+    if check_version(connection, path) < SCHEMA_VERSION:  # read as one that has no problems: the tables are ours alone
+        connection.executescript(PROBLEM_SCHEMA.replace("CREATE TABLE ", "CREATE TEMP TABLE ").partition("CREATE U")[0])
     return connection
 
 
-def check_version(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise UserError where the file is no buffer or one of another version."""
+def check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """The buffer's version. Raises UserError where the file is no buffer, or one of a version not known here."""
     try:
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     except sqlite3.DatabaseError as error:
         raise UserError(f"{path} is not a task buffer ({error})") from None
-    if row is None or row[0] != str(SCHEMA_VERSION):
+    versions = {str(version): version for version in range(1, SCHEMA_VERSION + 1)}
+    if row is None or row[0] not in versions:
         found = row[0] if row else "unknown"
         raise UserError(
-            f"{path} is a buffer of version {found}, this azr reads version {SCHEMA_VERSION};"
+            f"{path} is a buffer of version {found}, this azr reads versions up to {SCHEMA_VERSION};"
             " start a new run, or use the azr that wrote it"
         )
+    return versions[row[0]]
 
 
 def stored_task(row: tuple[int, str, str, str, str, str]) -> StoredTask:

@@ -11,6 +11,7 @@ from azr.browse.statistics import BufferStatistics, buffer_statistics
 from azr.errors import UserError
 from azr.gguf_writer import check_writable, write_gguf
 from azr.model import save_merged, save_policy
+from azr.probe_metrics import is_score
 from azr.settings import dump_config
 from azr.trained import Trained, load_trained
 
@@ -124,7 +125,7 @@ def _probe_lines(trained: Trained) -> list[str]:
     scores: dict[str, list[tuple[int, float]]] = {}
     for line in read_metrics(trained.run):
         for name, value in line.items():
-            if name.startswith("probe/") and line["step"] <= trained.state.step:
+            if is_score(name) and line["step"] <= trained.state.step:
                 scores.setdefault(name.removeprefix("probe/"), []).append((int(line["step"]), value))
     if not scores:
         return []

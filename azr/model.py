@@ -45,10 +45,21 @@ class Policy:
 
     @property
     def eos_ids(self) -> frozenset[int]:
-        """The tokens that end a response."""
+        """The tokens that end a response: the model's, the tokenizer's, and the chat template's end of a turn."""
         configured = self.base.generation_config.eos_token_id if self.base.generation_config else None
         ids = configured if isinstance(configured, list) else [configured]
-        return frozenset(i for i in (*ids, self.tokenizer.eos_token_id) if i is not None)
+        return frozenset(i for i in (*ids, self.tokenizer.eos_token_id, _end_of_turn(self.tokenizer)) if i is not None)
+
+
+def _end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The special token that the chat template puts behind what the assistant says; base models often name another."""
+    if tokenizer.chat_template is None:
+        return None
+    said = "yes"
+    turns = [{"role": "user", "content": "1"}, {"role": "assistant", "content": said}]
+    _, _, behind = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(said)
+    ids = tokenizer(behind.strip(), add_special_tokens=False)["input_ids"]
+    return ids[0] if ids and ids[0] in tokenizer.all_special_ids else None
 
 
 def load_policy(config: ModelConfig, weights: Path | None = None) -> Policy:
@@ -184,15 +195,19 @@ def _load_pretrained(weights: str, source: str, config: ModelConfig) -> tuple[Pr
 
 
 def _with_adapter(model: PreTrainedModel, lora: LoraConfig, weights: Path | None) -> PeftModel:
-    """The model with a trainable LoRA adapter: the one saved in `weights`, or a fresh one that changes nothing yet."""
+    """The model with a trainable LoRA adapter: the one saved in `weights`, or a fresh one that changes nothing yet.
+
+    The adapter has the model's own precision, as the optimizer keeps fp32 masters: in fp32, as peft would have it, each
+    layer's input is cast there and back.
+    """
     if weights is not None:
-        return PeftModel.from_pretrained(model, weights, is_trainable=True)
+        return PeftModel.from_pretrained(model, weights, is_trainable=True, autocast_adapter_dtype=False)
     targets = lora.targets if lora.targets == "all-linear" else [name.strip() for name in lora.targets.split(",")]
     peft_config = PeftLoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type="CAUSAL_LM"
     )
     try:
-        return get_peft_model(model, peft_config)
+        return get_peft_model(model, peft_config, autocast_adapter_dtype=False)
     except ValueError as error:
         raise UserError(f"model.lora.targets {lora.targets!r} fits no layer ({_first_line(error)})") from error
 

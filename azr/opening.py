@@ -12,24 +12,29 @@ import torch
 from rich.console import Console
 from transformers.utils.logging import disable_progress_bar
 
+from azr.asking import Table
 from azr.buffer import TaskBuffer
 from azr.checkpoint import checkpoints, read_learner_state, read_state, restore_random_state
 from azr.config import Config
 from azr.errors import UserError
+from azr.evaluation.small.known import Question
 from azr.learner import Learner
+from azr.learner.algorithms import ALGORITHMS
+from azr.learner.formula import estimators, formula_of
+from azr.learner.schedule import learning_rate_factor
+from azr.loop import Stopwatch
+from azr.methods.catalogue import rooms
+from azr.methods.method import Method, Seat
 from azr.model import Policy, load_policy
 from azr.probe import load_probe
-from azr.roles import Table
 from azr.rollout import open_engine
 from azr.rollout.engine import Engine
 from azr.run import Run, hold, refuse_occupied, run_config, write_whole
-from azr.seed_file import read_seed_files
 from azr.seeds import derive_seed
 from azr.settings import dump_config
 from azr.telemetry import Telemetry, rewind_metrics
 from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import Style, StyleError, load_style
-from tasks.triplet import Proposal, Triplet
 
 EngineOpener = Callable[[Policy, Config], Engine]
 
@@ -39,13 +44,41 @@ class Materials:
     """What is read before anything is written, so that a mistake leaves no half-made run behind."""
 
     style: Style
-    probe: list[Triplet]
-    seeds: list[Proposal]
+    probe: list[Question]
+    openers: list[Callable[[Seat], Method]]
 
 
 def gather(config: Config) -> Materials:
-    """Read the style, the probe's problems and the seed files. Raises UserError for what is missing or broken."""
-    return Materials(read_style(config), load_probe(config.probe), read_seed_files(config.seeding.files))
+    """Read the style, the probe's problems and what the methods need. Raises UserError for what can't be had."""
+    check_update(config)
+    openers = [room.read(config) for room in rooms(config)]
+    return Materials(read_style(config), load_probe(config.probe), openers)
+
+
+def check_update(config: Config) -> None:
+    """Raises UserError for an update that the config can't have."""
+    _check_row(config)
+    formula_of(config.learner)
+    learning_rate_factor(config.learner, optimizer_steps(config))
+    for role, name in estimators(config.learner).items():
+        if ALGORITHMS[name].greedy_baseline:
+            raise UserError(f"{name} for {role} wants a greedy answer to each prompt, which no method asks for")
+
+
+def _check_row(config: Config) -> None:
+    """A sample is never cut, so the longest one decides how much memory a micro-batch takes, whatever its budget."""
+    longest = config.rollout.max_prompt_tokens + _longest_response(config)
+    if longest > config.learner.max_batch_tokens:
+        raise UserError(
+            f"a prompt and its response may have {longest} tokens together, more than learner.max_batch_tokens="
+            f"{config.learner.max_batch_tokens} has room for: raise it, or lower rollout.max_prompt_tokens"
+            f" or the max_tokens of {', '.join(config.methods)}"
+        )
+
+
+def optimizer_steps(config: Config) -> int:
+    """The most that a run makes."""
+    return config.steps * max(room.updates(config) for room in rooms(config)) * config.learner.minibatches
 
 
 def read_style(config: Config) -> Style:
@@ -67,6 +100,8 @@ class OpenRun:
     buffer: TaskBuffer
     table: Table
     learner: Learner
+    methods: list[Method]
+    watch: Stopwatch
     done: int
 
 
@@ -95,7 +130,7 @@ def open_for_training(
         torch.manual_seed(derive_seed(config.seed, "model"))
         policy = load_policy(config.model, checkpoint and checkpoint / "model")
         sandbox = stack.enter_context(Sandbox(_sandbox_config(config)))
-        learner = Learner(policy, config.learner, config.model, _longest_response(config))
+        learner = _open_learner(policy, config)
         if checkpoint:
             learner.load_state_dict(read_learner_state(checkpoint))
             restore_random_state(read_state(checkpoint))
@@ -111,7 +146,23 @@ def open_for_training(
         telemetry = stack.enter_context(Telemetry(run))
         table = Table(config, policy, engine, sandbox, materials.style)
         done = read_state(checkpoint).step if checkpoint else 0
-        yield OpenRun(config, run, materials, telemetry, buffer, table, learner, done)
+        watch = Stopwatch(telemetry.phase)
+        seat = Seat(table, buffer, watch.phase, telemetry.say, stack)
+        methods = [open_method(seat) for open_method in materials.openers]
+        yield OpenRun(config, run, materials, telemetry, buffer, table, learner, methods, watch, done)
+
+
+def _open_learner(policy: Policy, config: Config) -> Learner:
+    """The learner, with what a KL term and a critic need: the starting weights once more, and once more to train."""
+    frozen = critic = None
+    with torch.random.fork_rng():
+        if config.learner.kl.coefficient and not config.model.lora.rank:
+            frozen = load_policy(config.model).base
+        if ALGORITHMS[config.learner.estimator].critic:
+            torch.manual_seed(derive_seed(config.seed, "critic"))
+            critic = load_policy(config.model)
+    longest = _longest_response(config)
+    return Learner(policy, config.learner, config.model, longest, optimizer_steps(config), frozen, critic)
 
 
 def _lay_out(run: Run) -> None:
@@ -137,7 +188,8 @@ def _rewind(run: Run, checkpoint: Path | None) -> None:
     buffer = TaskBuffer.open(run.buffer)
     try:
         buffer.rewind(step)
-        if state and buffer.position() != state.buffer:
+        # A checkpoint from before a table was there says nothing of it.
+        if state and not state.buffer.items() <= buffer.position().items():
             raise UserError(f"{run.buffer} is not the buffer that checkpoint {checkpoint} was written with")
     finally:
         buffer.close()
@@ -146,7 +198,8 @@ def _rewind(run: Run, checkpoint: Path | None) -> None:
 
 def _check_same_run(run: Run, config: Config) -> None:
     before = run_config(run)
-    for section in ("seed", "model", "prompts", "propose", "seeding"):
+    fixed = [section for room in rooms(config) for section in room.fixed]
+    for section in dict.fromkeys(("seed", "model", "prompts", "methods", *fixed)):
         if getattr(before, section) != getattr(config, section):
             raise UserError(
                 f"{run.folder} was started with another {section}; resume it with `azr train {run.folder} --resume`,"
@@ -155,7 +208,7 @@ def _check_same_run(run: Run, config: Config) -> None:
 
 
 def _longest_response(config: Config) -> int:
-    return max(config.propose.max_tokens, config.solver.max_tokens)
+    return max(room.longest(config) for room in rooms(config))
 
 
 def _sandbox_config(config: Config) -> SandboxConfig:

@@ -1,7 +1,6 @@
 """`azr train --dry-run`: what a config would do on this machine, without doing it."""
 
 import re
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,57 +8,33 @@ from rich.console import Console
 from rich.table import Table
 
 from azr.checkpoint import checkpoints
-from azr.config import Config, EngineChoice, Precision, TrainOn
+from azr.config import Config, EngineChoice, Precision
 from azr.errors import UserError
 from azr.gguf_cache import find_gguf
+from azr.learner.algorithms import ALGORITHMS
+from azr.learner.formula import describe
+from azr.methods.catalogue import rooms
 from azr.model import resolve_device
-from azr.opening import read_style
+from azr.opening import check_update, read_style
 from azr.rollout import choose_engine
 from azr.run import Run, refuse_occupied
-from azr.seed_file import read_seed_files
 from azr.settings import dump_config
-from tasks.triplet import TaskType
 
 GIB = 2**30
-TYPES = len(TaskType)
-
-
-@dataclass(frozen=True, slots=True)
-class StepPlan:
-    """What one step asks for, at most (fewer where proposals are invalid)."""
-
-    proposals: int
-    proposal_prompts: int
-    estimates: int
-    answers: int
-
-    @property
-    def trained(self) -> int:
-        """Rollouts that the learner sees."""
-        return self.proposals + self.answers
-
-
-def plan_step(config: Config) -> StepPlan:
-    """The counts of one step over all three task types."""
-    prompts = -(-config.propose.batch // config.propose.samples_per_prompt)
-    if config.solver.train_on is TrainOn.ESTIMATE:
-        estimates, answers = 0, TYPES * config.solver.batch * config.solver.estimate_samples
-    else:
-        estimates = TYPES * config.propose.batch * config.solver.estimate_samples
-        answers = TYPES * config.solver.batch * config.solver.samples_per_task
-    return StepPlan(TYPES * config.propose.batch, TYPES * prompts, estimates, answers)
 
 
 def weights_gib(config: Config, parameters: float) -> float:
     """GiB for weights, gradients and AdamW's moments; activations and the engine's memory come on top.
 
     A parameter trained in full takes 16 bytes in fp32 (weight, gradient, two moments), and 4 more where the model
-    itself is bf16. With LoRA, what counts is the frozen base.
+    itself is bf16. With LoRA, what counts is the frozen base. PPO's critic takes as much again, and a KL term a frozen
+    copy where there is no adapter to switch off.
     """
-    narrow = config.model.precision is Precision.BF16
-    if config.model.lora.rank:
-        return (2 if narrow else 4) * parameters / GIB
-    return (20 if narrow else 16) * parameters / GIB
+    frozen = 2 if config.model.precision is Precision.BF16 else 4
+    trained = frozen if config.model.lora.rank else 20 if config.model.precision is Precision.BF16 else 16
+    models = 2 if ALGORITHMS[config.learner.estimator].critic else 1
+    reference = frozen if config.learner.kl.coefficient and not config.model.lora.rank else 0
+    return (models * trained + reference) * parameters / GIB
 
 
 def print_plan(config: Config, run: Run, resume: bool, console: Console | None = None) -> None:
@@ -70,38 +45,45 @@ def print_plan(config: Config, run: Run, resume: bool, console: Console | None =
     if not resume:
         refuse_occupied(run)
     read_style(config)
-    seeds = read_seed_files(config.seeding.files)
+    check_update(config)
+    methods = [line for room in rooms(config) for line in room.plan(config)]
     out = console or Console(highlight=False)
     out.print(dump_config(config), style="dim", markup=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in _rows(config, run, resume, len(seeds)):
+    for name, value in _rows(config, run, resume, methods):
         table.add_row(name, value)
     out.print(table)
     out.print("dry run: nothing was written, nothing was run")
 
 
-def _rows(config: Config, run: Run, resume: bool, seeds: int) -> list[tuple[str, str]]:
-    step = plan_step(config)
-    per_prompt = config.propose.samples_per_prompt
+def _rows(config: Config, run: Run, resume: bool, methods: list[tuple[str, str]]) -> list[tuple[str, str]]:
     start = f"resume after step {max((s for s, _ in checkpoints(run)), default=0)}" if resume else "new"
-    wanted = config.propose.batch * config.seeding.factor
-    estimated = f"{step.estimates} answers estimate learnability, " if step.estimates else ""
-    probe = f"every {config.probe.every} steps, {config.probe.problems} problems of {config.probe.data}"
-    tokens = step.proposals * config.propose.max_tokens + (step.estimates + step.answers) * config.solver.max_tokens
+    asked = f"{config.probe.samples} answers each" if config.probe.samples > 1 else "greedy"
+    probe = (
+        f"every {config.probe.every} steps, {config.probe.problems} programs of {config.probe.data}"
+        f" ({config.probe.half}), {asked}"
+    )
     return [
         ("run", f"{run.folder} ({start}), steps up to {config.steps}"),
         ("model", _describe_model(config)),
         ("device", f"{resolve_device(config.model.device)} here"),
         ("engine", _describe_engine(config)),
         ("prompts", config.prompts.style),
-        ("seeding", f"until each type holds {wanted} tasks" + (f", from {seeds} in files" if seeds else "")),
-        ("a step", f"{step.proposals} proposals behind {step.proposal_prompts} prompts ({per_prompt} each)"),
-        ("", f"{estimated}{step.answers} answers train the solver"),
-        ("", f"{step.trained} rollouts to the learner, {tokens:,} new tokens at the very most"),
-        ("update", f"{config.learner.estimator}, learning rate {config.learner.learning_rate:g}"),
+        ("methods", ", ".join(config.methods)),
+        *methods,
+        ("update", f"{config.learner.estimator}, {_describe_pace(config)}"),
+        *(("", line) for line in describe(config.learner)),
         ("probe", probe if config.probe.every else "never"),
         ("checkpoints", f"every {config.checkpoint.every} steps, {config.checkpoint.keep or 'all'} kept"),
     ]
+
+
+def _describe_pace(config: Config) -> str:
+    learner = config.learner
+    steps = f"{learner.minibatches} optimizer step{'s' if learner.minibatches > 1 else ''} a step"
+    warmup = f" after {learner.warmup_steps or f'{100 * learner.warmup_share:g} %'} of warm-up"
+    shape = f"{learner.schedule}{warmup if learner.warmup_steps or learner.warmup_share else ''}"
+    return f"learning rate {learner.learning_rate:g} ({shape}), {steps}"
 
 
 def _describe_model(config: Config) -> str:

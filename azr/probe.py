@@ -1,93 +1,138 @@
-"""The held-out probe: CRUXEval's two tasks on a fixed subset, greedy, in the run's own prompt style.
+"""The held-out probe: known programs, asked and judged as self-play asks and judges its own tasks.
 
-Output prediction is a deduction task and input prediction an abduction task (Gu et al. 2024, arXiv 2401.03065), so
-the probe asks and judges as self-play does. Nothing of it reaches the buffer or the learner.
+Nothing of it reaches the buffer or the learner. Output prediction is a deduction task and input prediction an abduction
+task (Gu et al. 2024, arXiv 2401.03065), so CRUXEval, whose functions have one input each, is asked in these two ways.
 """
 
-import json
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
+from azr.asking import Answer, Table, solve
 from azr.config import ProbeConfig
 from azr.errors import UserError
-from azr.roles import Table
-from azr.rollout.engine import Completion, Request
+from azr.evaluation.benchmarks.small import SETS, small_programs
+from azr.evaluation.data import data_places
+from azr.evaluation.small.known import KnownProgram, Question, half_of, questions
+from azr.evaluation.small.own import read_programs
+from azr.json_lines import read_json_lines
 from azr.telemetry import Advance
-from tasks.kinds import KINDS
-from tasks.triplet import TaskType, Triplet, Verdict
-
-BUILTIN = "builtin"  # sixty small functions of our own, for models that CRUXEval is too hard for
-BUILTIN_FILE = Path(__file__).with_name("probe_problems.jsonl")
-
-NAMES = {"cruxeval-o": TaskType.DEDUCTION, "cruxeval-i": TaskType.ABDUCTION}
+from tasks.triplet import TaskType, Verdict
 
 
-def load_probe(config: ProbeConfig) -> list[Triplet]:
-    """The probe's problems, each as a deduction and an abduction task: the same subset in every run.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question and the answers to it."""
 
-    Raises UserError where `config.data` is neither a readable file nor a data set that the hub gives.
+    question: Question
+    answers: list[Answer]
+
+    @property
+    def right(self) -> float:
+        """The share of right answers."""
+        return fmean(answer.verdict is Verdict.RIGHT for answer in self.answers)
+
+
+def load_probe(config: ProbeConfig) -> list[Question]:
+    """The probe's questions about `config.problems` programs of one half: the same in every run.
+
+    Raises UserError where `config.data` is no set of ours, no readable file and no data set that the hub gives.
     """
     if not config.every:
         return []
-    records = _read_records(config.data)
-    chosen = random.Random(0).sample(records, min(config.problems, len(records)))
-    try:
-        return [
-            Triplet(task_type, record["code"], (record["input"],), (record["output"],))
-            for task_type in NAMES.values()
-            for record in chosen
-        ]
-    except KeyError as error:
-        raise UserError(f"probe.data={config.data}: a problem lacks {error}; wanted are code, input, output") from None
+    programs = [program for program in _programs(config.data) if half_of(program) is config.half]
+    chosen = random.Random(0).sample(programs, min(config.problems, len(programs)))
+    asked = [question for kind in config.types for program in chosen for question in questions(program, kind)]
+    if not asked:
+        raise UserError(f"probe.data={config.data}: nothing there can be asked as {', '.join(config.types)}")
+    return asked
 
 
-def run_probe(table: Table, problems: Sequence[Triplet], advance: Advance) -> dict[str, float]:
-    """{"probe/cruxeval-o": share right, "probe/cruxeval-i": share right}; a score over nothing is left out."""
-    prompts = [table.framed(KINDS[problem.type].solve_prompt(table.style, problem)) for problem in problems]
-    max_tokens = table.config.probe.max_tokens
-    requests = [
-        Request(table.encode(prompt), max_tokens=max_tokens, temperature=0.0, stop=prompt.stop) for prompt in prompts
-    ]
-    groups = table.engine.generate(requests, lambda _, given: advance(len(given)))
-    verdicts = [
-        _judge(table, problem, prompt.answer_prefix, completions[0])
-        for problem, prompt, completions in zip(problems, prompts, groups, strict=True)
-    ]
-    scores = {}
-    for name, task_type in NAMES.items():
-        right = [v is Verdict.RIGHT for v, problem in zip(verdicts, problems, strict=True) if problem.type is task_type]
-        if right:
-            scores[f"probe/{name}"] = sum(right) / len(right)
-    return scores
+def run_probe(table: Table, probe: Sequence[Question], advance: Advance) -> dict[str, float]:
+    """The probe's metrics (azr/probe_metrics.py): over all answers, each question counting alike."""
+    config = table.config.probe
+    groups = solve(
+        table,
+        [question.task for question in probe],
+        config.samples,
+        ("probe",),
+        advance,
+        max_tokens=config.max_tokens,
+        temperature=0.0 if config.samples == 1 else None,
+    )
+    asked = [Asked(question, answers) for question, answers in zip(probe, groups, strict=True)]
+    metrics: dict[str, float] = {}
+    for kind in dict.fromkeys(question.task.type for question in probe):
+        metrics |= _metrics(kind, [one for one in asked if one.question.task.type is kind], config.samples)
+    return metrics
 
 
-def _judge(table: Table, problem: Triplet, prefix: str, completion: Completion) -> Verdict:
-    kind = KINDS[problem.type]
-    return kind.verify(table.sandbox, problem, [kind.parse_answer(table.style, prefix + completion.text)])[0]
+def _metrics(kind: TaskType, asked: Sequence[Asked], samples: int) -> dict[str, float]:
+    metrics = {f"probe/{kind}": fmean(one.right for one in asked)}
+    if samples > 1:
+        metrics[f"probe/pass@{samples}/{kind}"] = fmean(one.right > 0 for one in asked)
+    if kind is not TaskType.INDUCTION:  # an answer that is a program repeats nothing
+        metrics[f"probe/copies/{kind}"] = fmean(answer.repeats for one in asked for answer in one.answers)
+    for grade in sorted({one.question.grade for one in asked}):
+        metrics[f"probe/grade-{grade}/{kind}"] = fmean(one.right for one in asked if one.question.grade == grade)
+    return metrics
 
 
-def _read_records(data: str) -> list[dict[str, str]]:
-    path = BUILTIN_FILE if data == BUILTIN else Path(data).expanduser()
+def _programs(data: str) -> Sequence[KnownProgram]:
+    if data in SETS:
+        return small_programs(data, data_places((), ()))
+    path = Path(data).expanduser()
     if path.is_file():
-        try:
-            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        except ValueError as error:
-            raise UserError(f"probe.data={data} is not JSON lines ({error})") from None
+        return read_programs(_records(data, path))
     if path.suffix or data.count("/") != 1:
-        raise UserError(f"probe.data: no file {data}; give a file, a hub id, {BUILTIN}, or turn it off (probe.every=0)")
-    return _from_hub(data)
+        ours = ", ".join(SETS)
+        raise UserError(f"probe.data: no file {data}; give a file, a hub id, {ours}, or turn it off (probe.every=0)")
+    return read_programs(_from_hub(data))
+
+
+def _records(data: str, path: Path) -> list[dict[str, str]]:
+    records = []
+    for line in read_json_lines(path):
+        if fault := line.fault or _fault(line.value):
+            raise UserError(f"probe.data={data}, line {line.number}: {fault}")
+        records.append(line.value)
+    return records
+
+
+def _fault(record: Any) -> str | None:
+    """What keeps a record from being a program (read_programs); None where nothing does."""
+    if not isinstance(record, dict):
+        return "not a JSON object"
+    if "inputs" in record:
+        given, outputs = _texts(record["inputs"]), _texts(record.get("outputs"))
+        if not given or len(given) != len(outputs):
+            return "inputs and outputs are not lists of as many texts"
+    fields = ("code",) if "inputs" in record else ("code", "input", "output")
+    for field in fields:
+        if not isinstance(record.get(field), str):
+            return f"{field} is no text; wanted are code, input and output, or code, inputs and outputs"
+    return None
+
+
+def _texts(value: Any) -> list[str]:
+    return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else []
 
 
 def _from_hub(data: str) -> list[dict[str, str]]:
     try:
         from datasets import load_dataset
     except ImportError:
-        raise UserError(f"probe.data={data} is on the hub: pip install 'azr[hub]', or probe.data={BUILTIN}") from None
+        raise UserError(f"probe.data={data} is on the hub: pip install 'azr[hub]', or probe.data={SETS[0]}") from None
     try:
-        return [dict(row) for row in load_dataset(data, split="test")]
+        records = [dict(row) for row in load_dataset(data, split="test")]
     except Exception as error:  # whatever the network and the hub's client raise
         raise UserError(
             f"probe.data={data} could not be fetched from the hub ({type(error).__name__}); give a file,"
-            f" probe.data={BUILTIN}, or probe.every=0"
+            f" probe.data={SETS[0]}, or probe.every=0"
         ) from None
+    if fault := next(filter(None, map(_fault, records)), None):
+        raise UserError(f"probe.data={data}: {fault}")
+    return records

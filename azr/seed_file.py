@@ -16,6 +16,7 @@ from typing import Any
 
 from azr.buffer import Origin, TaskBuffer, TaskRow, task_fingerprint
 from azr.errors import UserError
+from azr.json_lines import read_json_lines
 from azr.telemetry import Advance
 from sandbox import Sandbox
 from tasks.kinds import KINDS
@@ -62,26 +63,22 @@ def store_seed_tasks(buffer: TaskBuffer, sandbox: Sandbox, proposals: list[Propo
 
 
 def _read_seed_file(path: Path) -> list[Proposal]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"seeding.files: {path} can't be read ({error})") from None
     proposals: list[Proposal] = []
     broken: list[str] = []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                proposals += _read_line(line)
-            except (ValueError, KeyError, TypeError) as error:
-                broken.append(f"line {number} ({_fault(error)})")
+    for line in read_json_lines(path):
+        try:
+            if line.fault:
+                raise ValueError(line.fault)
+            proposals += _read_record(line.value)
+        except (ValueError, KeyError, TypeError) as error:
+            broken.append(f"line {line.number} ({_fault(error)})")
     if broken:
         more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
         raise UserError(f"seeding.files: {path} has broken lines: {', '.join(broken[:3])}{more}")
     return proposals
 
 
-def _read_line(line: str) -> list[Proposal]:
-    record = json.loads(line)
+def _read_record(record: Any) -> list[Proposal]:
     if not isinstance(record, dict):
         raise TypeError("not an object")
     program = "\n".join([*_strings(record.get("imports", [])), _string(record["snippet"])])

@@ -1,4 +1,4 @@
-"""A whole run: seed, step until done or told to stop, checkpoint, probe, say how it went.
+"""A whole run: prepare, step until done or told to stop, checkpoint, probe, say how it went.
 
 `train` is what `azr train` calls. A run that stops, whether asked to or killed, goes on with `resume=True` from its
 newest checkpoint: buffer and metrics are rewound to it, and since every random choice is a function of the run's seed
@@ -16,21 +16,21 @@ import torch
 
 from azr.checkpoint import save_checkpoint
 from azr.config import Config
+from azr.loop import Loop
+from azr.methods.method import Method
 from azr.opening import EngineOpener, OpenRun, open_configured_engine, open_for_training
 from azr.probe import run_probe
+from azr.probe_metrics import is_score, told
 from azr.run import Run
-from azr.seed_file import store_seed_tasks
 from azr.seeds import derive_seed
-from azr.selfplay import SelfPlay
-from azr.step_metrics import STEP_LINE_KEY, clock, step_line, step_metrics
 from azr.telemetry import read_metrics
-from tasks.triplet import TaskType
+from azr.watch import PREFIX, Watch
 
 PACE_STEPS = 5  # the newest steps that the time left is reckoned from
 
 
 def train(config: Config, run: Run, resume: bool, open_engine: EngineOpener = open_configured_engine) -> bool:
-    """Run self-play to its last step. Returns whether it got there; False where a signal stopped it.
+    """Run the config's methods to the last step. Returns whether it got there; False where a signal stopped it.
 
     Raises UserError for what the user can mend, OSError where the disk is full.
     """
@@ -50,12 +50,14 @@ class _Training:
         self._table = opened.table
         self._learner = opened.learner
         self._done = opened.done
-        self._selfplay = SelfPlay(opened.table, opened.learner, opened.buffer, opened.telemetry.phase)
+        self._methods = opened.methods
+        self._loop = Loop(opened.table, opened.learner, opened.buffer, opened.methods, opened.watch)
+        self._watch = Watch(opened.config.watch, read_metrics(opened.run.metrics))
         self._began = time.perf_counter()
         self._pace: deque[float] = deque(maxlen=PACE_STEPS)
 
     def run_to_end(self) -> bool:
-        """Probe, seed, step. See `train`."""
+        """Probe, prepare, step. See `train`."""
         config, table = self._config, self._table
         self._say(
             f"run {self._run.folder}: {config.model.name} on {table.policy.device}, engine {table.engine.name},"
@@ -64,9 +66,13 @@ class _Training:
         with _stop_flag(self._say) as stop:
             if not self._done:
                 self._probe_before()
-                if not self._seed(stop):
+            for method in self._methods:
+                if not method.prepare(self._done, stop.__bool__):
                     return self._stopped()
-            self._say(STEP_LINE_KEY)
+            for method in self._methods:
+                if not self._done:
+                    self._look_before(method)
+                self._say(method.legend)
             for number in range(self._done + 1, config.steps + 1):
                 self._step(number)
                 if stop and number < config.steps:
@@ -76,11 +82,17 @@ class _Training:
 
     def _step(self, number: int) -> None:
         torch.manual_seed(derive_seed(self._config.seed, "step", number, "torch"))
-        record = self._selfplay.step(number)
-        metrics = step_metrics(record, self._buffer)
+        step = self._loop.step(number)
+        metrics = step.metrics
         self._pace.append(metrics["time/total"])
         left = sum(self._pace) / len(self._pace) * (self._config.steps - number)
-        self._say(step_line(metrics, number, self._config.steps, left))
+        speed = f"{metrics['tokens_per_second']:.0f} tok/s  {metrics['time/total']:.0f} s  left {clock(left)}"
+        self._say("  ".join([f"step {number}/{self._config.steps}", *step.lines, speed]))
+        for alarm in self._watch.look(metrics):
+            self._say(f"warning, step {number}: {alarm.text}")
+            metrics[f"{PREFIX}{alarm.name}"] = 1.0
+        for method in self._methods:
+            metrics |= method.look(number)
         if self._due(self._config.probe.every, number):
             metrics |= self._probe(f"after step {number}")
         self._telemetry.record(number, metrics)
@@ -108,45 +120,31 @@ class _Training:
     def _probe(self, when: str) -> dict[str, float]:
         if not self._materials.probe:
             return {}
-        with self._telemetry.phase("probe", len(self._materials.probe)) as advance:
-            scores = run_probe(self._table, self._materials.probe, advance)
-        said = ", ".join(f"{name.removeprefix('probe/')} {100 * score:.1f}%" for name, score in scores.items())
-        self._say(f"probe {when}: {said}")
-        return scores
+        with self._telemetry.phase("probe", len(self._materials.probe) * self._config.probe.samples) as advance:
+            metrics = run_probe(self._table, self._materials.probe, advance)
+        self._say(f"probe {when}: {told(metrics)}")
+        return metrics
 
-    def _seed(self, stop: "StopFlag") -> bool:
-        """Fill the buffers; False where a signal came in between rounds."""
-        if self._materials.seeds and not any(self._buffer.counts().values()):
-            with self._telemetry.phase("seed files", len(self._materials.seeds)) as advance:
-                seeded = store_seed_tasks(self._buffer, self._table.sandbox, self._materials.seeds, advance)
-            refused = ", ".join(f"{count} {reason}" for reason, count in seeded.refused.items())
-            self._say(f"seed files: {seeded.kept} tasks kept" + (f", refused: {refused}" if refused else ""))
-        ready = False
-        while not ready:
-            if stop:
-                return False
-            ready = self._selfplay.seed_round()
-            counts = self._buffer.counts()
-            wanted = self._config.propose.batch * self._config.seeding.factor
-            held = ", ".join(f"{counts[task_type]} {task_type}" for task_type in TaskType)
-            self._say(f"seed round {self._buffer.seed_rounds()}: the buffer holds {held} (each wants {wanted})")
-        return True
+    def _look_before(self, method: Method) -> None:
+        recorded = [name for line in read_metrics(self._run.metrics) for name in line]
+        if not any(method.looks and name.startswith(method.looks) for name in recorded) and (seen := method.look(0)):
+            self._telemetry.record(0, seen)
 
     def _stopped(self) -> bool:
         if self._done:
             self._save()
             self._say(f"stopped after step {self._done}, all saved")
         else:
-            self._say("stopped while seeding, what was proposed is kept")
+            self._say("stopped before the first step; what was stored by then is kept")
         self._say(f"to go on: azr train {self._run.folder} --resume")
         return False
 
     def _finish(self) -> None:
         if self._done:
             self._save()
-        counts = self._buffer.counts()
-        invented = ", ".join(f"{counts[task_type]} {task_type}" for task_type in TaskType)
-        self._say(f"done: {self._done} steps in {clock(time.perf_counter() - self._began)}; tasks: {invented}")
+        held = ", ".join(f"{count} {kind}" for kind, count in self._buffer.counts().items() if count)
+        told = f"; tasks: {held}" if held else ""
+        self._say(f"done: {self._done} steps in {clock(time.perf_counter() - self._began)}{told}")
         for name, (before, after) in _first_and_last_scores(self._run).items():
             self._say(f"  {name}: {100 * before:.1f}% before training, {100 * after:.1f}% now")
         folder = self._run.folder
@@ -194,8 +192,18 @@ def _stop_flag(say: Callable[[str], None]) -> Iterator[StopFlag]:
             signal.signal(number, handler)
 
 
+def clock(seconds: float) -> str:
+    """ "1:05:09" or "5:09"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 def _first_and_last_scores(run: Run) -> dict[str, tuple[float, float]]:
-    lines = [line for line in read_metrics(run.metrics) if any(name.startswith("probe/") for name in line)]
-    if len(lines) < 2:
-        return {}
-    return {name: (lines[0][name], lines[-1][name]) for name in lines[0] if name.startswith("probe/")}
+    """Of the probe and the panel, where they were asked twice."""
+    seen: dict[str, list[float]] = {}
+    for line in read_metrics(run.metrics):
+        for name, value in line.items():
+            if is_score(name) or name.startswith("panel/rate"):
+                seen.setdefault(name, []).append(value)
+    return {name: (values[0], values[-1]) for name, values in seen.items() if len(values) > 1}

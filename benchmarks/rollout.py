@@ -22,10 +22,11 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent)  # in place of this fo
 
 from azr.config import ModelConfig, Precision, ProbeConfig, RolloutConfig, VllmConfig  # noqa: E402
 from azr.model import Policy, encode_prompt, load_policy  # noqa: E402
-from azr.probe import BUILTIN, load_probe  # noqa: E402
+from azr.probe import load_probe  # noqa: E402
 from azr.rollout import Request, TransformersEngine  # noqa: E402
 from tasks.kinds import KINDS  # noqa: E402
 from tasks.prompts import load_style  # noqa: E402
+from tasks.triplet import TaskType  # noqa: E402
 
 TEMPERATURE = 0.7
 GENERATE_BAR, VLLM_BAR = 1.5, 0.9
@@ -59,8 +60,9 @@ def main() -> None:
 def self_play_requests(policy: Policy, prompts: int, samples: int, tokens: int) -> list[Request]:
     """Deduction and abduction, in the style for small models, without stop strings so that lengths compare."""
     style = load_style("completion")
-    triplets = load_probe(ProbeConfig(every=1, problems=(prompts + 1) // 2, data=BUILTIN))[:prompts]
-    texts = [KINDS[triplet.type].solve_prompt(style, triplet) for triplet in triplets]
+    types = (TaskType.DEDUCTION, TaskType.ABDUCTION)
+    questions = load_probe(ProbeConfig(every=1, problems=(prompts + 1) // 2, data="small-own", types=types))[:prompts]
+    texts = [KINDS[question.task.type].solve_prompt(style, question.task) for question in questions]
     return [
         Request(encode_prompt(policy, text, chat=False), samples, tokens, TEMPERATURE, seed=i)
         for i, text in enumerate(texts)

@@ -5,6 +5,8 @@ Stands alone: it imports nothing of azr or tasks. `python -m sandbox` speaks JSO
 
 from typing import TYPE_CHECKING, Any
 
+from sandbox.arguments import Arguments, StandardInput
+from sandbox.equality import equal
 from sandbox.job import (
     CallResult,
     CallStatus,
@@ -19,8 +21,10 @@ from sandbox.job import (
 
 if TYPE_CHECKING:
     from sandbox.executor import Capabilities, Sandbox, capabilities
+    from sandbox.literals import compute_arguments, compute_value, read_arguments, read_value
 
 __all__ = [
+    "Arguments",
     "CallResult",
     "CallStatus",
     "Capabilities",
@@ -31,8 +35,14 @@ __all__ = [
     "SandboxConfig",
     "SandboxError",
     "SandboxUnavailableError",
+    "StandardInput",
     "Wall",
     "capabilities",
+    "compute_arguments",
+    "compute_value",
+    "equal",
+    "read_arguments",
+    "read_value",
 ]
 
 
@@ -42,4 +52,8 @@ def __getattr__(name: str) -> Any:
         from sandbox import executor
 
         return getattr(executor, name)
+    if name in ("compute_arguments", "compute_value", "read_arguments", "read_value"):
+        from sandbox import literals
+
+        return getattr(literals, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,22 +6,27 @@ docs/sandbox.md describes the fields. `--check` says which walls this machine gr
 
 import argparse
 import json
+import os
 import queue
+import select
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterator
 from concurrent.futures import Future
-from typing import Any, BinaryIO
+from typing import Any
 
 from sandbox.executor import Sandbox, capabilities
 from sandbox.job import MINIMUM, CallResult, JobResult, SandboxConfig, SandboxError, Wall
 from sandbox.lines import job_from_json
 
 _AHEAD = 256  # lines read before their answers are written
+_CHUNK = 1 << 16  # bytes read at once
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0, or 2 where the sandbox can't start or, with --check, the minimum of walls is not granted."""
+    """The exit code: 0; 1 where whoever read the answers went away; 2 where the sandbox can't start or, with --check,
+    the minimum of walls is not granted.
+    """
     options = _parse(arguments)
     try:
         if options.check:
@@ -33,10 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
             memory_mb=options.memory or defaults.memory_mb,
         )
         with Sandbox(config) as sandbox:
-            _serve(sandbox, sys.stdin.buffer, sys.stdout.buffer)
+            _serve(sandbox, sys.stdin.fileno(), sys.stdout.fileno())
     except (SandboxError, ValueError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 2
+    except ReaderGoneError:
+        print("sandbox: whoever read the answers went away before the last one", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -63,33 +71,85 @@ def _check() -> int:
     return 0
 
 
-def _serve(sandbox: Sandbox, source: Iterable[bytes], sink: BinaryIO) -> None:
-    """Answer every line of `source` on `sink`. A thread writes, so that a reader may wait for one answer at a time."""
+class ReaderGoneError(Exception):
+    """Nobody reads the answers any more."""
+
+
+def _serve(sandbox: Sandbox, source: int, sink: int) -> None:
+    """Answer every line of one file descriptor on another. Raises ReaderGoneError.
+
+    A thread writes, so that a reader may wait for one answer at a time.
+    """
     answers: queue.Queue[tuple[Any, Future[JobResult] | str] | None] = queue.Queue(_AHEAD)
-    writer = threading.Thread(target=_write_answers, args=(answers, sink), daemon=True)
+    writer = _Writer(answers, sink)
     writer.start()
-    for line in source:
-        if not line.strip():
-            continue
-        identifier: Any = None
-        try:
-            identifier, job = job_from_json(line)
-            answers.put((identifier, sandbox.submit(job)))
-        except ValueError as error:
-            answers.put((getattr(error, "identifier", None), str(error)))
-    answers.put(None)
-    writer.join()
+    try:
+        for line in _lines(source, sink):
+            if writer.gone:
+                break
+            if not line.strip():
+                continue
+            identifier: Any = None
+            try:
+                identifier, job = job_from_json(line)
+                answers.put((identifier, sandbox.submit(job)))
+            except ValueError as error:
+                answers.put((getattr(error, "identifier", None), str(error)))
+    finally:
+        answers.put(None)
+        writer.join()
+    if writer.gone:
+        raise ReaderGoneError
 
 
-def _write_answers(answers: "queue.Queue[tuple[Any, Future[JobResult] | str] | None]", sink: BinaryIO) -> None:
-    while (answer := answers.get()) is not None:
-        identifier, outcome = answer
+def _lines(source: int, sink: int) -> Iterator[bytes]:
+    """The lines of `source` as they come, until it ends. Raises ReaderGoneError where `sink` loses its reader first.
+
+    A pipe tells its writer that its reader is gone (POLLERR), so nothing waits for a line that nobody needs.
+    """
+    waiting = select.poll()
+    waiting.register(source, select.POLLIN)
+    waiting.register(sink, 0)
+    rest = b""
+    while True:
+        ready = dict(waiting.poll())
+        if sink in ready and sink != source:
+            raise ReaderGoneError
+        data = os.read(source, _CHUNK)
+        if not data:
+            break
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+class _Writer(threading.Thread):
+    """Writes the answers in order. Once nobody reads them, it takes them and lets them go."""
+
+    def __init__(self, answers: "queue.Queue[tuple[Any, Future[JobResult] | str] | None]", sink: int) -> None:
+        super().__init__(daemon=True)
+        self.answers = answers
+        self.sink = sink
+        self.gone = False
+
+    def run(self) -> None:
+        while (answer := self.answers.get()) is not None:
+            if self.gone:
+                continue
+            try:
+                self._write(*answer)
+            except BrokenPipeError:
+                self.gone = True
+
+    def _write(self, identifier: Any, outcome: "Future[JobResult] | str") -> None:
         if isinstance(outcome, str):
             record: dict[str, Any] = {"id": identifier, "status": "invalid", "error": outcome}
         else:
             record = {"id": identifier, **_as_json(outcome.result())}
-        sink.write(json.dumps(record).encode() + b"\n")
-        sink.flush()
+        data = memoryview(json.dumps(record).encode() + b"\n")
+        while data:
+            data = data[os.write(self.sink, data) :]
 
 
 def _as_json(result: JobResult) -> dict[str, Any]:

@@ -1,35 +1,40 @@
 """What the forked child does: compile the hostile source, run it, and put down what came of it.
 
-The child is the only process that parses or runs hostile text. It leaves one JSON line for each call as it finishes and
-one for the job, in memory that it shares with the zygote; it holds no open file.
+The child is the only process that runs hostile text. It leaves one JSON line for each call as it finishes and one for
+the job, in memory that it shares with the zygote; it holds no open file. It says what the values are and nothing about
+them: what they should have been is not known here.
+
+    ["ok", VALUE]                       VALUE as sandbox/encoding.py writes it
+    [STATUS, ERROR]                     a call without a value; "too_large" where there is one
+    ["job", STATUS, ERROR, ORDER, LIBRARY]
 """
 
 import builtins
 import decimal
 import gc
-import json
 import os
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from mmap import mmap
 from types import CodeType
 from typing import Any
 
-from sandbox import guards, modules, policy
-from sandbox.guards import PolicyError
+from sandbox import guards, library, modules, policy, script
+from sandbox.encoding import FROZENSET_TAG, SET_TAG, decode, encode
+from sandbox.equality import equal
 from sandbox.job import CallStatus, JobStatus
-from sandbox.literals import literal
-from sandbox.protocol import PackedJob, unpack_job
-from sandbox.values import NotDataError, TooLargeError, canonical
+from sandbox.protocol import BYTES_PER_CHARACTER, FUNCTION, JOB_LINE, TOO_LARGE, PackedJob
+from sandbox.refused import PolicyError, refusals
+from sandbox.values import NotDataError, TooLargeError
 
 LENGTH = struct.Struct("=Q")
 _MAX_ERROR = 1000  # characters of an error's text
-_RECURSION = 1000  # what a program finds in plain CPython
-_OUT_OF_MEMORY = json.dumps({"job": JobStatus.MEMORY, "error": "out of memory"}).encode() + b"\n"
 _no_decimal_use = decimal.DefaultContext.copy()
+_FUNCTION = compile(FUNCTION, "<call>", "eval")
+_FILLING = tuple(range(1, 480, 16)) * 2 + (1,) * 40 + (17, 33, 49, 65, 81) * 16  # bytes; most are as large as iterators
 
 
 class Channel:
@@ -40,10 +45,10 @@ class Channel:
         self.size = size
         self.used = 0
 
-    def read(self) -> bytes:
-        """Everything that was put down, whoever wrote the length."""
+    def written(self) -> memoryview:
+        """Everything that was put down, whoever wrote the length: the memory itself and no copy."""
         (length,) = LENGTH.unpack_from(self.memory)
-        return self.memory[LENGTH.size : LENGTH.size + min(length, self.size)]
+        return memoryview(self.memory)[LENGTH.size : LENGTH.size + min(length, self.size)]
 
     def write(self, line: bytes) -> None:
         """Append. Raises TooLargeError."""
@@ -76,12 +81,12 @@ class _JobEnded(Exception):
 def run_job(body: bytes, channel: Channel, limits: Limits) -> None:
     """Run one job, given as sandbox/protocol.py packs it. Returns when everything is in the channel."""
     try:
-        final = _Run(unpack_job(body), channel, limits).run()
-        channel.write(_line(final))
+        final = _Run(PackedJob.unpack(body), channel, limits).run()
+        channel.write(final)
     except _JobEnded as end:
-        channel.write(_line({"job": end.status, "error": end.error}))
+        channel.write(_job_line(end.status, end.error))
     except TooLargeError as error:
-        channel.write(_line({"job": JobStatus.OUTPUT_LIMIT, "error": str(error)}))
+        channel.write(_job_line(JobStatus.OUTPUT_LIMIT, str(error)))
     except MemoryError:
         channel.write(_OUT_OF_MEMORY)
 
@@ -89,41 +94,50 @@ def run_job(body: bytes, channel: Channel, limits: Limits) -> None:
 def end_for_lack(channel: Channel, name: str) -> None:
     """End this process: the job needs what is not loaded here, and whatever it would make of the lack is void."""
     channel.used = 0  # the results so far are void too
-    channel.write(_line({"job": JobStatus.ERROR, "error": f"needs {name}", "library": True}))
+    channel.write(_job_line(JobStatus.ERROR, f"needs {name}", library=True))
     os._exit(0)
 
 
-def _line(record: dict[str, Any]) -> bytes:
-    return _encode(record).encode("utf-8", "backslashreplace") + b"\n"
+def _job_line(status: JobStatus, error: str | None, *, order: bool = False, library: bool = False) -> bytes:
+    return _line(encode([JOB_LINE, str(status), error, order, library]))
 
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+def _line(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass") + b"\n"
+
+
+_OUT_OF_MEMORY = _job_line(JobStatus.MEMORY, "out of memory")
+_Outcome = tuple[str, str]  # a call's status, and its value's encoding or the error
 
 
 class _Run:
     """One job at work."""
 
     def __init__(self, job: PackedJob, channel: Channel, limits: Limits) -> None:
-        self.program, self.calls, self.expected, self.repeats = job
+        self.job = job
         self.channel = channel
         self.limits = limits
-        self.left = limits.output_bytes
         self.order_sensitive = False
         self.loads = 0
+        self.filling: list[bytes] = []  # so that what a run makes lies elsewhere than what the one before it made
+        self.namespace: dict[str, Any] | None = None  # the program's, where all calls share one
+        self.function: Callable[..., Any] | None = None  # likewise
+        self.is_script = any(isinstance(call, tuple) for call in job.calls)
+        self.system = modules.MODULES["sys"]
 
-    def run(self) -> dict[str, Any]:
-        if self.program is None:
-            for index, text in enumerate(self.calls):
-                self._record(index, partial(literal, text, nesting=self.limits.nesting), 1)
-            return {"job": JobStatus.OK}
-        code = self._compile_program(self.program)
-        if not self.calls:
+    def run(self) -> bytes:
+        library.most_frames = max(guards.MAX_RECURSION, self.job.recursion_limit)
+        modules.imported.clear()  # the zygote has warmed up with a program that imports
+        if self.is_script:
+            modules.MODULES["sys"] = script.system(self.system, "")  # what the policy looks the names of imports up in
+        code = self._compile_program(self.job.program)
+        if not self.job.calls:
             self._load(code)
-        for index, text in enumerate(self.calls):
-            call = self._caller(code, text)
+        for argument in self.job.calls:
+            call = self._caller(code, argument)
             gc.enable()  # off in the zygote: collecting while a syntax tree is made finds nothing and touches much
-            self._record(index, call, self.repeats)
-        return {"job": JobStatus.OK, "order_sensitive": self.order_sensitive}
+            self._record(call)
+        return _job_line(JobStatus.OK, None, order=self.order_sensitive)
 
     # -- source to code -----------------------------------------------------------------------------------------------
 
@@ -139,8 +153,14 @@ class _Run:
         self.order_sensitive |= sensitive
         return code
 
-    def _caller(self, code: CodeType, text: str) -> Callable[[], Any]:
-        """What loads the program and makes the call. Raises, when called, what compiling the call raised."""
+    def _caller(self, code: CodeType, call: str | bytes | tuple[str]) -> Callable[[], Any]:
+        """What loads the program and makes the call."""
+        if isinstance(call, str):
+            return self._caller_of_text(code, call)
+        return self._caller_with_data(code, call) if isinstance(call, bytes) else self._script(code, *call)
+
+    def _caller_of_text(self, code: CodeType, text: str) -> Callable[[], Any]:
+        """As `_caller`. Raises, when called, what compiling the call raised."""
         if self.limits.policy:
             try:
                 call, sensitive = policy.compile_call(text, nesting=self.limits.nesting)
@@ -149,7 +169,52 @@ class _Run:
             self.order_sensitive |= sensitive
         else:
             call = compile(f"f({text}\n)", "<call>", "eval")
-        return lambda: eval(call, self._load(code))
+        return lambda: eval(call, self._loaded(code))
+
+    def _caller_with_data(self, code: CodeType, encoded: bytes) -> Callable[[], Any]:
+        """What loads the program and calls it with arguments that are read anew, before any of the program runs."""
+        text = encoded.decode("utf-8", "surrogatepass")
+        self.order_sensitive |= SET_TAG in text or FROZENSET_TAG in text
+
+        def call() -> Any:
+            positional, keywords = decode(text)
+            return self._function(code)(*positional, **keywords)
+
+        return call
+
+    def _function(self, code: CodeType) -> Callable[..., Any]:
+        """What is called, in a program that is loaded for it or was before. Raises what its expression raises."""
+        if self.function is not None:
+            return self.function
+        name = _FUNCTION
+        if self.job.function != FUNCTION:
+            name, _ = policy.compile_expression(self.job.function, nesting=self.limits.nesting)
+        function: Callable[..., Any] = eval(name, self._loaded(code))
+        if not self.job.reload:
+            self.function = function
+        return function
+
+    def _script(self, code: CodeType, text: str) -> Callable[[], Any]:
+        """What runs the program as a script that reads the text, and gives what it prints."""
+
+        def run() -> str:
+            system = script.system(self.system, text)
+            output = system.stdout
+            modules.MODULES["sys"] = system
+            table = {**(_BUILTINS if self.limits.policy else vars(builtins)), **script.builtins_of(system)}
+            self._prepare()
+            with suppress(SystemExit):
+                exec(code, {"__name__": "__main__", "__doc__": None, "__builtins__": table})
+            return script.printed(output)
+
+        return run
+
+    def _loaded(self, code: CodeType) -> dict[str, Any]:
+        if self.job.reload:
+            return self._load(code)
+        if self.namespace is None:
+            self.namespace = self._load(code)
+        return self.namespace
 
     def _load(self, code: CodeType) -> dict[str, Any]:
         """A freshly loaded program. Raises _JobEnded where its body raises."""
@@ -157,68 +222,64 @@ class _Run:
             "__name__": "program",
             "__builtins__": _BUILTINS if self.limits.policy else builtins,
         }
-        if self.loads:  # the first one finds the zygote's
-            decimal.setcontext(_no_decimal_use.copy())
-        self.loads += 1
-        sys.setrecursionlimit(_RECURSION + _frames())
+        self._prepare()
         try:
             exec(code, namespace)
         except MemoryError:
             raise
         except BaseException as error:
-            raise _JobEnded(JobStatus.ERROR, describe(error)) from error
+            raise _JobEnded(JobStatus.ERROR, _refusal() or describe(error)) from error
         return namespace
+
+    def _prepare(self) -> None:
+        """Make this process what a program that is loaded next expects."""
+        if self.loads:  # the first one finds the zygote's
+            if self.job.repeats > 1:
+                self.filling += map(bytes, _FILLING)
+            if modules.imported:  # who imports nothing reaches nothing of the library
+                decimal.setcontext(_no_decimal_use.copy())
+                library.restore()
+        self.loads += 1
+        sys.setrecursionlimit(self.job.recursion_limit + _frames())
 
     # -- calls to records ---------------------------------------------------------------------------------------------
 
-    def _record(self, index: int, call: Callable[[], Any], repeats: int) -> None:
-        record = self._outcome(call)
-        for _ in range(repeats - 1):
-            if record["status"] is not CallStatus.OK:
+    def _record(self, call: Callable[[], Any]) -> None:
+        status, text = self._outcome(call)
+        for _ in range(self.job.repeats - 1):
+            if status != CallStatus.OK:
                 break
-            again = self._outcome(call)
-            if again.get("value") != record["value"]:
-                record = {"status": CallStatus.NONDETERMINISTIC, "error": "two runs gave different values"}
-        value = record.pop("data", None)
-        if record["status"] is CallStatus.OK:
-            self.left -= len(record["value"])
-            if " at 0x" in record["value"]:
-                self.order_sensitive = True
-        if self.expected is not None:
-            record["equal"] = record["status"] is CallStatus.OK and self._equal(
-                record["value"], value, self.expected[index]
-            )
-        self.channel.write(_line(record))
+            again, other = self._outcome(call)
+            if again != CallStatus.OK or not (other == text or equal(decode(other), decode(text))):
+                status, text = CallStatus.NONDETERMINISTIC, "two runs gave different values"
+        body = text if status == CallStatus.OK else encode(text)
+        self.channel.write(_line(f'["{status}",{body}]'))
 
-    def _outcome(self, call: Callable[[], Any]) -> dict[str, Any]:
-        """One run of one call, as a record; `data` is the value itself."""
+    def _outcome(self, call: Callable[[], Any]) -> _Outcome:
+        """One run of one call."""
+        refusals.forget()
         try:
             value = call()
         except (_JobEnded, MemoryError):
             raise
         except NotDataError as error:
-            return {"status": CallStatus.NOT_DATA, "error": str(error)}
+            return CallStatus.NOT_DATA, str(error)
         except BaseException as error:
-            return {"status": CallStatus.ERROR, "error": describe(error)}
+            return CallStatus.ERROR, _refusal() or describe(error)
+        if refused := _refusal():
+            return CallStatus.ERROR, refused
+        limit = BYTES_PER_CHARACTER * self.limits.output_bytes
         try:
-            return {"status": CallStatus.OK, "value": self._text(value), "data": value}
+            return CallStatus.OK, encode(value, limit=limit, nesting=self.limits.nesting)
         except (NotDataError, RecursionError) as error:
-            return {"status": CallStatus.NOT_DATA, "error": str(error)}
+            return CallStatus.NOT_DATA, str(error)
+        except TooLargeError:
+            return TOO_LARGE, ""
 
-    def _text(self, value: object) -> str:
-        return canonical(value, limit=self.left, nesting=self.limits.nesting)
 
-    def _equal(self, text: str, value: Any, expected: str) -> bool:
-        """Whether the value equals the one that `expected` writes down; False where that is not plain data."""
-        if text == expected:
-            return True
-        try:
-            other = literal(expected, nesting=self.limits.nesting)
-            if canonical(other, nesting=self.limits.nesting) == text:
-                return True
-            return bool(value == other)
-        except (NotDataError, SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError):
-            return False
+def _refusal() -> str | None:
+    """The error that the policy raised since the program was loaded, whatever the program made of it."""
+    return None if refusals.first is None else f"PolicyError: {refusals.first}"
 
 
 def _raiser(error: Exception) -> Callable[[], Any]:
@@ -258,7 +319,7 @@ def _evaluate(source: Any, globals: Any = None, locals: Any = None) -> Any:
     unknown = sorted(name for name in names if name not in _BUILTINS)
     if globals is None and locals is None and unknown:
         raise PolicyError(f"eval() may not look for {unknown[0]!r} in the program")
-    return eval(code, {"__builtins__": _BUILTINS, **(globals or {}), **(locals or {})})
+    return eval(code, guards.evaluation_namespace(_BUILTINS, globals, locals))
 
 
 _BUILTINS = guards.make_builtins(modules.import_module, _evaluate) | guards.GUARDS

@@ -8,8 +8,10 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sandbox.arguments import Arguments, StandardInput
+from sandbox.equality import equal
 from sandbox.job import (
     CallResult,
     CallStatus,
@@ -21,6 +23,9 @@ from sandbox.job import (
     SandboxUnavailableError,
     Wall,
 )
+from sandbox.literals import compute_arguments, compute_value, read_value
+from sandbox.report import read_values
+from sandbox.values import NotDataError, TooLargeError
 
 if TYPE_CHECKING:
     from sandbox.worker import Begun, Worker
@@ -149,15 +154,14 @@ class Sandbox:
     def submit(self, job: Job) -> "Future[JobResult]":
         """Hand a job to the pool. Raises SandboxError where the sandbox is not open."""
         future: Future[JobResult] = Future()
-        size = _source_bytes(job)
-        if size > self.config.source_bytes:
-            error = f"the source has {size} bytes, more than {self.config.source_bytes}"
-            future.set_result(JobResult(JobStatus.REJECTED, error=error))
-            return future
+        refusal = _refusal(job, self.config)
         with self._lock:
             if not self._open:
                 raise SandboxError("the sandbox is not open; use it in a with statement")
-            self._tasks.put((job, future))
+            if refusal is None and job.program is not None:
+                self._tasks.put((job, future))
+                return future
+        future.set_result(JobResult(JobStatus.REJECTED, error=refusal) if refusal else read_values(job, self.config))
         return future
 
     def run(self, job: Job) -> JobResult:
@@ -176,43 +180,69 @@ class Sandbox:
 
     # -- the questions ------------------------------------------------------------------------------------------------
 
-    def evaluate(self, program: str, calls: Sequence[str], repeats: int = 1) -> JobResult:
+    def evaluate(self, program: str, calls: Sequence[str | Arguments], repeats: int = 1) -> JobResult:
         """The values of f(<call>) for each call; with `repeats`, only values that so many runs agree on."""
         return self.run(Job(program, tuple(calls), repeats=repeats))
 
-    def accepts(self, program: str, answers: Sequence[str], output: str) -> list[bool]:
+    def accepts(self, program: str, answers: Sequence[str | Arguments], output: str) -> list[bool]:
         """For each answer, whether f(<answer>) equals the value that `output` writes down.
 
+        An answer is data: a text is read as literals and arithmetic (sandbox/literals.py), and one that is neither is
+        wrong.
         Each answer is judged by itself: one that loops or takes all memory costs the others nothing but time.
         """
-        return [
-            call is not None and call.equal is True for call in self._each(program, answers, [output] * len(answers))
-        ]
+        wanted = _computed(output)
+        given = [_arguments(answer) for answer in answers]
+        different = {arguments.text: arguments for arguments in given if arguments is not None}
+        results = self.each(program, list(different.values()))
+        right = {text for text, result in zip(different, results, strict=True) if _gives(result, wanted)}
+        return [arguments is not None and arguments.text in right for arguments in given]
 
     def values_equal(self, values: Sequence[str], expected: Sequence[str]) -> list[bool]:
-        """For each pair of texts, whether they write down equal values. Text that is no literal never does."""
-        return [call is not None and call.equal is True for call in self._each(None, values, expected)]
+        """For each pair, whether the literal `values[i]` equals what `expected[i]` writes down; no child is asked."""
+        return [_same(value, wanted) for value, wanted in zip(values, expected, strict=True)]
 
-    def reproduces(self, program: str, pairs: Sequence[tuple[str, str]]) -> bool:
-        """Whether f(<input>) equals the output for every (input, output) pair."""
-        result = self.run(Job(program, tuple(i for i, _ in pairs), tuple(o for _, o in pairs)))
-        return result.status is JobStatus.OK and all(call.equal is True for call in result.calls)
+    def reproduces(self, program: str, pairs: Sequence[tuple[str | Arguments, str]]) -> bool:
+        """Whether f(<input>) equals the output for every (input, output) pair. Inputs that are literals go as data."""
+        return next(self.reproduce([program], pairs))
 
-    def deterministic(self, program: str, calls: Sequence[str], runs: int = 2) -> bool:
+    def reproduce(self, programs: Iterable[str], pairs: Sequence[tuple[str | Arguments, str]]) -> Iterator[bool]:
+        """For each program what `reproduces` says, each from a child of its own."""
+        calls = tuple(_arguments(given) or given for given, _ in pairs)
+        outputs = tuple(output for _, output in pairs)
+        for result in self.map(Job(program, calls, outputs) for program in programs):
+            yield result.status is JobStatus.OK and all(call.equal is True for call in result.calls)
+
+    def arguments(
+        self, texts: Sequence[str], repeats: int = 1, timeout_s: float | None = None
+    ) -> list[Arguments | str]:
+        """The arguments that each text gives: read where it is a literal or arithmetic, else evaluated by itself.
+
+        What has to be evaluated is, in a child that holds no program; a text that gives no plain data there (in each of
+        `repeats` runs the same) is answered with the reason why not.
+        """
+        read: list[Arguments | None] = [_arguments(text) for text in texts]
+        calculated = [text for text, given in zip(texts, read, strict=True) if given is None]
+        others = iter(self.each(_GATHER, calculated, repeats, timeout_s))
+        return [given if given is not None else _gathered(next(others)) for given in read]
+
+    def deterministic(self, program: str, calls: Sequence[str | Arguments], runs: int = 2) -> bool:
         """Whether every call gives plain data, and the same in each of so many runs."""
         result = self.evaluate(program, calls, repeats=runs)
         return result.status is JobStatus.OK and all(call.status is CallStatus.OK for call in result.calls)
 
-    def _each(self, program: str | None, calls: Sequence[str], expected: Sequence[str]) -> list[CallResult | None]:
+    def each(
+        self, program: str, calls: Sequence[str | Arguments], repeats: int = 1, timeout_s: float | None = None
+    ) -> list[CallResult | None]:
         """Every call's result, None where it has none: the program is refused, or the call stops a job that begins
         with it. A call that stops a job behind others is asked once more, in front: the others took of its limits.
         """
         done: list[CallResult | None] = []
         while len(done) < len(calls):
-            job = self._as_many_as_fit(program, calls[len(done) :], expected[len(done) :])
+            job = self._as_many_as_fit(program, calls[len(done) :], repeats, timeout_s)
             result = self.run(job)
             done += result.calls
-            if result.status is JobStatus.OK:
+            if len(result.calls) == len(job.calls):
                 continue
             if result.status is JobStatus.ERROR or (result.status is JobStatus.REJECTED and len(job.calls) > 1):
                 return done + [None] * (len(calls) - len(done))
@@ -220,16 +250,65 @@ class Sandbox:
                 done.append(None)
         return done
 
-    def _as_many_as_fit(self, program: str | None, calls: Sequence[str], expected: Sequence[str]) -> Job:
+    def _as_many_as_fit(
+        self, program: str, calls: Sequence[str | Arguments], repeats: int, timeout_s: float | None
+    ) -> Job:
         """A job of the first calls that the limit on source has room for; at least one."""
-        room = self.config.source_bytes - _size(program or "")
+        room = self.config.source_bytes - _size(program)
         count = 0
-        for call, value in zip(calls, expected, strict=True):
-            room -= _size(call) + _size(value)
+        for call in calls:
+            room -= _size(call)
             if room < 0 and count:
                 break
             count += 1
-        return Job(program, tuple(calls[:count]), tuple(expected[:count]))
+        return Job(program, tuple(calls[:count]), repeats=repeats, timeout_s=timeout_s)
+
+
+_GATHER = "def f(*positional, **keywords):\n    return positional, keywords"
+
+
+def _gathered(call: CallResult | None) -> Arguments | str:
+    if call is None or call.status is not CallStatus.OK:
+        return (call and call.error) or "it could not be evaluated"
+    try:
+        positional, keywords = call.data
+    except (TypeError, ValueError):  # a forged value
+        return "it is no list of arguments"
+    if type(positional) is not tuple or type(keywords) is not dict or any(type(name) is not str for name in keywords):
+        return "it is no list of arguments"
+    return Arguments(positional, keywords)
+
+
+def _arguments(answer: str | Arguments) -> Arguments | None:
+    """An answer as data; None where it is a text that writes no list of arguments down, or one without a text."""
+    try:
+        arguments = answer if isinstance(answer, Arguments) else compute_arguments(answer)
+        arguments.text  # noqa: B018
+    except (NotDataError, TooLargeError):
+        return None
+    return arguments
+
+
+_NO_VALUE = object()
+
+
+def _computed(text: str) -> Any:
+    """The value that `text` writes down, or what no value equals."""
+    try:
+        return compute_value(text)
+    except NotDataError:
+        return _NO_VALUE
+
+
+def _gives(call: CallResult | None, wanted: Any) -> bool:
+    return call is not None and call.status is CallStatus.OK and wanted is not _NO_VALUE and equal(call.data, wanted)
+
+
+def _same(value: str, wanted: str) -> bool:
+    try:
+        return equal(read_value(value), compute_value(wanted))
+    except NotDataError:
+        return False
 
 
 def _begin(worker: "Worker", task: _Task, behind: "Begun | None") -> _Running | None:
@@ -254,10 +333,19 @@ def _finish(worker: "Worker", running: _Running) -> None:
         future.set_result(result)
 
 
-def _source_bytes(job: Job) -> int:
-    return sum(map(_size, [job.program or "", *job.calls, *(job.expected or ())]))
+def _refusal(job: Job, config: SandboxConfig) -> str | None:
+    """Why a job goes nowhere: its source is too large, or what it hands over as data is none."""
+    limit = config.source_bytes
+    try:
+        size = sum(map(_size, [job.program or "", *job.calls, *(job.expected or ())]))
+    except (NotDataError, TooLargeError) as error:
+        return f"the arguments cannot be handed over: {error}"
+    if size > limit:
+        return f"the source has {size} bytes, more than {limit}"
+    return f"the job has more than {limit} calls" if len(job.calls) > limit else None
 
 
-def _size(text: str) -> int:
+def _size(source: str | Arguments | StandardInput) -> int:
     """Bytes of the text as UTF-8."""
+    text = source if isinstance(source, str) else source.text
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

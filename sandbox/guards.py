@@ -3,30 +3,26 @@
 A guard is only met where the name of an attribute did not settle the matter at compile time.
 """
 
-import abc
 import builtins
 import datetime
 import importlib
 import string
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
-from sandbox.names import NAME_LISTS, NameKind, attribute_kind, is_field, is_variable, store_kind, words
+from sandbox.classes import TypeStandIn, build_class, is_foreign, is_of_the_library, type_of, world
+from sandbox.names import REFUSED_BUILTINS, NameKind, attribute_kind, is_variable, store_kind, words
+from sandbox.refused import PolicyError, Refused
 
 MAX_RECURSION = 20_000  # frames; the child's stack is 8 MiB or what the machine grants
-PROGRAM = "<program>"  # the file name of code that the policy has compiled
 EVAL_NESTING = 100  # levels of an expression given to eval
 _MISSING = object()
 _METHODS = (BuiltinFunctionType, types.MethodDescriptorType, types.ClassMethodDescriptorType)
 _parse_format = string.Formatter().parse
 _split_field: Any = importlib.import_module("_string").formatter_field_name_split  # as string.Formatter has it
-
-
-class PolicyError(Exception):
-    """What the program is about to do, or the text it wants compiled, is refused by the policy."""
 
 
 def shown(value: object) -> str:
@@ -37,50 +33,34 @@ def shown(value: object) -> str:
 # -- which classes belong to the program ------------------------------------------------------------------------------
 
 
-class _Foreign:
-    """The classes that existed before the program ran."""
-
-    def __init__(self) -> None:
-        self.classes: frozenset[type] = frozenset()
-        self.writable: frozenset[type] = frozenset()
-
-    def close(self) -> None:
-        """Take every class that exists now as foreign. Instances of few of them may be written to."""
-        found: set[type] = {object}
-        pending: list[type] = [object]
-        while pending:
-            subclasses: list[type] = type.__subclasses__(pending.pop())
-            for cls in subclasses:
-                if cls not in found:
-                    found.add(cls)
-                    pending.append(cls)
-        self.classes = frozenset(found)
-        ordinary = {FunctionType, types.SimpleNamespace, partial}
-        contexts = {cls for cls in found if cls.__module__ == "decimal" and cls.__name__ == "Context"}
-        self.writable = frozenset(ordinary | contexts | {cls for cls in found if issubclass(cls, BaseException)})
+_written: set[type] = set()  # the foreign classes whose instances may be written to
 
 
-_foreign = _Foreign()
-close_world = _foreign.close
+def close_world() -> None:
+    """Take every class that exists now as foreign. Instances of few of them may be written to."""
+    world.close()
+    _written.update({FunctionType, types.SimpleNamespace, partial})
+    _written.update(cls for cls in world.foreign if cls.__module__ == "decimal" and cls.__name__ == "Context")
+    _written.update(cls for cls in world.foreign if issubclass(cls, BaseException))
 
 
-def is_foreign(cls: type) -> bool:
-    """Whether a class is not the program's own."""
-    return cls in _foreign.classes
-
+class_variables: Callable[[type], Any] = type.__dict__["__dict__"].__get__  # a class's own, whatever its class says
 
 _private_verdicts: dict[tuple[type, str], bool] = {}
 
 
 def _owns_private(ob: Any, name: str) -> bool:
     """Whether `name`, which begins with an underscore, can only be something that the program put on `ob`."""
+    ob = _behind_super(ob)
     cls = ob if isinstance(ob, type) else type(ob)
+    if cls is FunctionType:
+        return not is_of_the_library(ob)
     key = (cls, name)
     verdict = _private_verdicts.get(key)
     if verdict is None:
         classes = type.mro(cls) + (type.mro(type(cls)) if cls is ob else [])
-        providers = [c for c in classes if is_foreign(c) and name in type.__dict__["__dict__"].__get__(c)]
-        verdict = (not is_foreign(cls) or cls is FunctionType) and not providers
+        providers = [c for c in classes if is_foreign(c) and name in class_variables(c)]
+        verdict = not is_foreign(cls) and not providers
         _private_verdicts[key] = verdict
     return verdict
 
@@ -101,8 +81,19 @@ def shown_type(ob: Any) -> str:
 
 
 def get_guarded(ob: Any, name: str) -> Any:
-    """ob.format, ob.now and the like: harmless unless the owner is a str or a date."""
+    """ob.format, ob.now and the like: harmless unless the owner is a str, a date or an AttributeError."""
     value = getattr(ob, name)
+    if name == "__init__":
+        return _initializer(ob, value)
+    if name == "__init_subclass__":
+        if is_foreign(_behind_super(ob)):
+            raise PolicyError("the library's classes are not the program's to initialize")
+        return value
+    if name == "obj":
+        owner = _behind_super(ob)
+        if issubclass(owner if isinstance(owner, type) else type(owner), AttributeError):
+            raise PolicyError("what lacked an attribute is not the program's to see")
+        return value
     if isinstance(value, _METHODS):
         owner = value.__objclass__ if hasattr(value, "__objclass__") else value.__self__
         kind = owner if isinstance(owner, type) else type(owner)
@@ -112,6 +103,32 @@ def get_guarded(ob: Any, name: str) -> Any:
         elif issubclass(kind, datetime.date):
             raise PolicyError(f"{name}() reads the clock")
     return value
+
+
+def _behind_super(ob: Any) -> Any:
+    """The object that a super object reads for; any other object as it is."""
+    return super.__dict__["__self__"].__get__(ob) if type(ob) is super else ob
+
+
+def _initializer(ob: Any, init: Any) -> Any:
+    """ob.__init__: what the library made before, a type's alias say, may not be made anew."""
+    function = init.__func__ if type(init) is types.MethodType else init
+    if type(function) is FunctionType and not is_of_the_library(function):
+        return init
+    owner = _behind_super(ob)
+    if not isinstance(owner, type):
+        return _own_init(owner, init)
+
+    def checked(*args: Any, **options: Any) -> None:
+        init(*(_own_init(arg, arg) for arg in args[:1]), *args[1:], **options)
+
+    return checked
+
+
+def _own_init(ob: Any, init: Any) -> Any:
+    if isinstance(ob, type) or is_foreign(type(ob)):
+        raise PolicyError(f"{shown_type(ob)} objects are not the program's to initialize")
+    return init
 
 
 def _formatter(method: Any, name: str) -> Callable[..., str]:
@@ -133,32 +150,33 @@ def _check_template(template: str, depth: int) -> None:
     if "." not in template and "[" not in template:
         return
     for _, field, spec, _ in _parse_format(template):
-        for name in _field_attributes(field or ""):
-            if attribute_kind(name) not in (NameKind.PLAIN, NameKind.CLASS):
-                raise PolicyError(f"a format string may not read the attribute {name!r}")
+        _check_field(field or "")
         if spec and depth:
             _check_template(spec, depth - 1)
 
 
-def _field_attributes(field: str) -> Iterator[str]:
-    """The attributes that a replacement field walks, as str.format splits it: a.b[c].d gives b and d."""
+def _check_field(field: str) -> None:
+    """Judge what a replacement field walks, as str.format splits it: a.b[c].d walks to b, c and d.
+
+    An object's real class may be `type`, so only its name is looked up in it.
+    """
     _, rest = _split_field(field)
-    return (name for is_attribute, name in rest if is_attribute)
+    in_class = False
+    for is_attribute, name in rest:
+        allowed = not is_attribute or attribute_kind(name) is NameKind.PLAIN or name == "__class__"
+        if not allowed or (in_class and name not in ("__name__", "__qualname__")):
+            raise PolicyError(f"a format string may not read the attribute {name!r}")
+        in_class = name == "__class__"
 
 
 def writable(ob: Any) -> Any:
     """The object of `ob.name = value` and `del ob.name`: not foreign classes or modules, nor most foreign objects."""
     cls = ob if isinstance(ob, type) else type(ob)
-    if cls in _foreign.classes and (cls is ob or cls not in _foreign.writable):
+    if is_of_the_library(ob):
+        raise PolicyError("the attributes of the library's classes and functions are not the program's to set")
+    if is_foreign(cls) and cls not in _written:
         raise PolicyError(f"the attributes of {shown_type(ob)} objects are not the program's to set")
-    if _is_of_the_library(ob):
-        raise PolicyError("the attributes of the library's functions are not the program's to set")
     return ob
-
-
-def _is_of_the_library(ob: Any) -> bool:
-    """Whether `ob` is a function that no program wrote: what one call puts on it the next one would find."""
-    return type(ob) is FunctionType and ob.__code__.co_filename != PROGRAM
 
 
 def own(ob: Any, name: str) -> Any:
@@ -168,18 +186,23 @@ def own(ob: Any, name: str) -> Any:
     return writable(ob)
 
 
-def type_of(ob: Any) -> Any:
-    """type(ob) and ob.__class__, with the stand-in for `type` where that, or another metaclass, would come out."""
-    cls = type(ob)
-    return TypeStandIn if issubclass(cls, type) else cls
-
-
 def variables(ob: Any) -> dict[str, Any]:
     """vars(ob) and ob.__dict__, for the program's own objects and for functions."""
-    foreign = is_foreign(type(ob)) and type(ob) not in _foreign.writable
-    if foreign or isinstance(ob, (type, ModuleType)) or _is_of_the_library(ob):
+    foreign = is_foreign(type(ob)) and type(ob) not in _written
+    if foreign or isinstance(ob, (type, ModuleType)) or is_of_the_library(ob):
         raise PolicyError(f"the variables of {shown_type(ob)} objects are not the program's to see")
     return vars(ob)
+
+
+def view(ob: Any, name: str) -> Any:
+    """ob.__members__ and the like: of a copy, since a view hands its dict to the other side of an ==."""
+    value = getattr(ob, name)
+    return types.MappingProxyType(dict(value)) if type(value) is types.MappingProxyType else value
+
+
+def absent(module: str) -> Any:
+    """An import of what the sandbox does not have, in a program that asks whether it is there."""
+    raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
 
 def attribute_setter(ob: Any) -> Callable[..., None]:
@@ -215,6 +238,7 @@ _READERS: dict[NameKind, Callable[[Any, str], Any]] = {
     NameKind.CLASS: lambda ob, _: type_of(ob),
     NameKind.DICT: lambda ob, _: variables(ob),
     NameKind.SETATTR: lambda ob, _: attribute_setter(ob),
+    NameKind.VIEW: view,
 }
 
 
@@ -255,86 +279,73 @@ def _directory(*objects: Any) -> list[str]:
     return dir(objects[0])
 
 
-def _print(*values: Any, **_: Any) -> None:
-    for value in values:
-        str(value)
+def _print(*values: Any, sep: Any = None, end: Any = None, file: Any = None, flush: Any = False, **other: Any) -> None:
+    """print, whose text goes to `file` piece by piece as in CPython, and nowhere without one."""
+    for name in other:
+        raise TypeError(f"{name!r} is an invalid keyword argument for print()")
+    for name, value in (("sep", sep), ("end", end)):
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} must be None or a string, not {shown_type(value)}")
+    write = _nowhere if file is None else file.write
+    for index, value in enumerate(values):
+        if index:
+            write(" " if sep is None else sep)
+        write(str(value))
+    write("\n" if end is None else end)
+    if flush and file is not None:
+        file.flush()
+
+
+def _nowhere(text: str) -> None:
+    """Where standard output goes."""
 
 
 def _input(prompt: object = "") -> str:
     raise EOFError("EOF when reading a line")
 
 
-def _make_class(metaclass: type, name: Any, bases: Any, namespace: Any, options: dict[str, Any]) -> Any:
-    """A class from a dict: its names by the rules for names in a class statement."""
-    if type(name) is not str or type(namespace) is not dict or type(bases) is not tuple:
-        raise TypeError("a class is made of a str, a tuple and a dict")
-    allowed = {"__module__", "__qualname__", "__doc__", "__classcell__", "__annotations__", *NAME_LISTS}
-    members = dict(namespace)
-    for key, value in members.items():
-        if type(key) is not str or not (is_variable(key) or key in allowed):
-            raise PolicyError(f"a class may not define {shown(key)}")
-        if key in NAME_LISTS and not _harmless_names(value):
-            raise PolicyError(f"{key} must be a tuple of ordinary names")
-        if key == "__annotations__" and not _harmless_names(tuple(value) if type(value) is dict else None):
-            raise PolicyError("annotations must be of ordinary names")
-    return metaclass(name, bases, members, **options)
-
-
-def _harmless_names(names: Any) -> bool:
-    if type(names) not in (str, tuple):
-        return False
-    return all(type(n) is str and is_field(n) for n in ((names,) if type(names) is str else names))
-
-
-def make_abstract_class(name: Any, bases: Any, namespace: Any, **options: Any) -> Any:
-    """abc.ABCMeta as a metaclass."""
-    return _make_class(abc.ABCMeta, name, bases, namespace, options)
-
-
-class _TypeStandInMeta(type):
-    def __instancecheck__(cls, ob: Any) -> bool:
-        return isinstance(ob, type)
-
-    def __subclasscheck__(cls, sub: Any) -> bool:
-        return issubclass(sub, type)
-
-    def __repr__(cls) -> str:
-        return "<class 'type'>"
-
-
-class TypeStandIn(metaclass=_TypeStandInMeta):
-    """What programs know as `type`. The real one makes classes whose names no policy has seen."""
-
-    def __new__(cls, *args: Any, **options: Any) -> Any:
-        if len(args) == 1 and not options:
-            return type_of(args[0])
-        if len(args) != 3:
-            raise TypeError("type() takes 1 or 3 arguments")
-        return _make_class(type, *args, options)
-
-    def __init_subclass__(cls, **_: Any) -> None:
-        raise PolicyError("metaclasses are not for programs")
-
-    def __class_getitem__(cls, item: Any) -> Any:
-        return type[item]
-
-
-TypeStandIn.__name__ = TypeStandIn.__qualname__ = "type"
-TypeStandIn.__module__ = "builtins"
-
 _PASSED = words(
     "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate filter float "
     "format frozenset hasattr hash hex id int isinstance issubclass iter len list map max min next object oct ord pow "
     "property range repr reversed round set slice sorted staticmethod str sum super tuple zip NotImplemented Ellipsis "
-    "None True False __build_class__ __debug__"
+    "None True False __debug__"
 )
+
+
+def evaluation_namespace(table: dict[str, Any], *given: Any) -> dict[str, Any]:
+    """The namespace of an eval: a copy of the program's own, with the guards set last, where nothing covers them.
+
+    `table` are the built-ins; a program may put its own in their place, as `{"__builtins__": {}}` does.
+    """
+    names: dict[str, Any] = {}
+    for namespace in given:
+        names.update(_own_names(namespace))
+    own = names.pop("__builtins__", table)
+    if own is not table:
+        own = {name: value for name, value in _own_names(own).items() if name != "__builtins__"}
+        if refused := own.keys() & REFUSED_BUILTINS.keys():
+            raise PolicyError(f"built-ins of one's own may not name {min(refused)!r}")
+    return {**names, **GUARDS, "__builtins__": own}
+
+
+def _own_names(namespace: Any) -> dict[str, Any]:
+    """A copy, with names that are strings and nothing else: a subclass's may equal what it likes."""
+    names = dict(namespace or {})
+    for name in names:
+        if type(name) is not str:
+            raise TypeError("the names of a namespace must be strings")
+        if name != "__builtins__" and not is_variable(name):
+            raise PolicyError(f"the name {name!r} is reserved")
+    return names
 
 
 def make_builtins(import_module: Callable[..., Any], evaluate: Callable[..., Any]) -> dict[str, Any]:
     """The built-ins of one program: harmless ones as they are, guarded ones, and every exception."""
     table = {name: getattr(builtins, name) for name in _PASSED}
     table |= {n: v for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException)}
+    table |= {name: Refused(f"{name}()", reason) for name, reason in REFUSED_BUILTINS.items()}
     table |= {
+        "__build_class__": build_class,
         "type": TypeStandIn,
         "getattr": get_attribute,
         "setattr": set_attribute,
@@ -358,4 +369,6 @@ GUARDS: dict[str, Callable[..., Any]] = {
     "_type_": type_of,
     "_vars_": variables,
     "_setter_": attribute_setter,
+    "_view_": view,
+    "_absent_": absent,
 }

@@ -3,6 +3,10 @@
 import os
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
+
+from sandbox.arguments import Arguments, StandardInput
+from sandbox.protocol import FUNCTION, RECURSION_LIMIT
 
 
 class JobStatus(StrEnum):
@@ -49,17 +53,28 @@ MINIMUM = frozenset({Wall.POLICY, Wall.PROCESS, Wall.RLIMITS})
 class Job:
     """A program and calls of its function f, or, where `program` is None, values.
 
-    `calls[i]` is an argument list as source text: the call is f(<calls[i]>), each in a freshly loaded program with
-    fresh arguments. Without a program each call is the text of a value (sandbox/literals.py). `expected[i]` is the text
-    of the value that call i is compared with. `repeats` runs must give the same value. `timeout_s` overrides the
-    config's. Raises ValueError for another number of expected values, no run, or a time out of range.
+    `calls[i]` is an argument list: as source text, which is code and is run as f(<calls[i]>), or as `Arguments`, which
+    are data. Each call finds the program freshly loaded and its arguments fresh; with `reload` false the program is
+    loaded once, and its calls see what those before them left. Without a program each call is the text of a value,
+    which is read and not run (sandbox/literals.py). `expected[i]` is the text of the value that call i is compared
+    with; it stays outside the child. `repeats` runs must give equal values. `timeout_s` overrides the config's.
+
+    With `StandardInput` the program is a script: run as __main__, it reads the text and its value is what it prints.
+    `function` is what arguments are given to, an expression in the program's names. `recursion_limit` is the depth that
+    the program finds allowed; sys.setrecursionlimit may ask for as much, and for as much as any program.
+
+    Raises ValueError for another number of expected values, no run, a time out of range, arguments that no program is
+    there to take, scripts among other calls, another function for source text, or repeats without reload.
     """
 
     program: str | None
-    calls: tuple[str, ...] = ()
+    calls: tuple[str | Arguments | StandardInput, ...] = ()
     expected: tuple[str, ...] | None = None
     repeats: int = 1
     timeout_s: float | None = None
+    reload: bool = True
+    function: str = FUNCTION
+    recursion_limit: int = RECURSION_LIMIT
 
     def __post_init__(self) -> None:
         if self.expected is not None and len(self.expected) != len(self.calls):
@@ -68,21 +83,37 @@ class Job:
             raise ValueError("repeats must be at least 1")
         if self.timeout_s is not None and not 0 < self.timeout_s <= MAX_TIMEOUT_S:
             raise ValueError(f"timeout_s must be a positive number, {MAX_TIMEOUT_S:.0f} at most")
+        if self.program is None and not all(isinstance(call, str) for call in self.calls):
+            raise ValueError("values without a program are text")
+        if len({isinstance(call, StandardInput) for call in self.calls}) > 1:
+            raise ValueError("a program is a script for all its calls or for none")
+        if self.function != FUNCTION and not all(isinstance(call, Arguments) for call in self.calls):
+            raise ValueError("source text and scripts call no function but f")
+        if self.repeats > 1 and not self.reload:
+            raise ValueError("a program that is loaded once cannot repeat its calls")
 
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """`value` is canonical text where the status is ok; `equal` is set where the job expected a value."""
+    """Where the status is ok, `data` is the value and `value` its canonical text.
+
+    `equal` is set where the job expected a value.
+    """
 
     status: CallStatus
     value: str | None = None
     error: str | None = None
     equal: bool | None = None
+    data: Any = field(default=None, compare=False, repr=False)  # its text says it all
 
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """`calls` holds the calls that finished, all where the status is ok. `seconds` is the child's wall clock."""
+    """`calls` holds the calls that finished, in order, all where the status is ok. `seconds` is the child's wall clock.
+
+    A value that is by itself longer than the limit on output is an `error`, calls behind it go on, and the job's
+    status is output_limit.
+    """
 
     status: JobStatus
     calls: tuple[CallResult, ...] = ()

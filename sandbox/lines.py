@@ -33,14 +33,17 @@ def _job(fields: dict[str, Any]) -> Job:
         if key not in fields:
             raise ValueError(f"the key {key!r} is missing")
     program, repeats, timeout_s = fields["program"], fields.get("repeats", 1), fields.get("timeout_s")
+    reload = fields.get("reload", True)
     if program is not None and not isinstance(program, str):
         raise ValueError("'program' must be a string, or null to read values")
     if isinstance(repeats, bool) or not isinstance(repeats, int):
         raise ValueError("'repeats' must be a whole number")
     if timeout_s is not None and not _is_number(timeout_s):
         raise ValueError("'timeout_s' must be a positive number")
+    if not isinstance(reload, bool):
+        raise ValueError("'reload' must be true or false")
     expected = None if fields.get("expected") is None else _texts(fields, "expected")
-    return Job(program, _texts(fields, "calls"), expected, repeats, timeout_s)
+    return Job(program, _texts(fields, "calls"), expected, repeats, timeout_s, reload)
 
 
 def _is_number(value: Any) -> bool:

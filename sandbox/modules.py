@@ -9,6 +9,7 @@ programs need more than the common ones: such a one ends as soon as that shows (
 everything is there.
 """
 
+import builtins
 import codecs
 import encodings
 import importlib
@@ -20,8 +21,10 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from sandbox import library
+from sandbox import library, standins
+from sandbox.classes import world
 from sandbox.names import words
+from sandbox.refused import Refused
 
 # "*" stands for every public name that is not a module; names behind "-" are left out.
 _EXPORTS = {
@@ -38,7 +41,8 @@ _EXPORTS = {
     "collections": "ChainMap Counter OrderedDict UserDict UserList defaultdict deque",
     "collections.abc": "*",
     "contextlib": "AbstractContextManager ContextDecorator ExitStack closing contextmanager nullcontext suppress",
-    "copy": "copy deepcopy Error",
+    "copy": "copy Error",
+    "csv": "DictReader DictWriter Error QUOTE_ALL QUOTE_MINIMAL QUOTE_NONE QUOTE_NONNUMERIC reader writer",
     "dataclasses": "FrozenInstanceError InitVar KW_ONLY MISSING asdict astuple field fields is_dataclass replace",
     "datetime": "MAXYEAR MINYEAR UTC date datetime time timedelta timezone tzinfo",
     "decimal": "* -DefaultContext -BasicContext -ExtendedContext",
@@ -57,12 +61,12 @@ _EXPORTS = {
     "numbers": "Complex Integral Number Rational Real",
     "operator": "* -attrgetter -methodcaller",
     "pprint": "pformat",
-    "queue": "Empty Full LifoQueue PriorityQueue Queue",
+    "queue": "Empty Full",
     "re": "A ASCII DOTALL I IGNORECASE M MULTILINE Match NOFLAG Pattern RegexFlag S U UNICODE VERBOSE X "
     "compile error escape findall finditer fullmatch match search split sub subn",
     "statistics": "* -NormalDist",
     "string": "* -Formatter",
-    "struct": "Struct calcsize error iter_unpack pack unpack unpack_from",
+    "struct": "calcsize error iter_unpack pack unpack unpack_from",
     "sys": "byteorder exit float_info getrecursionlimit getsizeof int_info intern maxsize maxunicode version_info",
     "textwrap": "TextWrapper dedent fill indent shorten wrap",
     "types": "MappingProxyType SimpleNamespace",
@@ -70,27 +74,49 @@ _EXPORTS = {
     "Counter DefaultDict Deque Dict Final FrozenSet Generator Generic Hashable ItemsView Iterable Iterator KeysView "
     "List Literal LiteralString Mapping MappingView MutableMapping MutableSequence MutableSet NamedTuple Never NewType "
     "NoReturn NotRequired Optional OrderedDict ParamSpec Protocol Required Reversible Self Sequence Set Sized "
-    "SupportsAbs SupportsFloat SupportsIndex SupportsInt SupportsRound Text Tuple Type TypeAlias TypeGuard TypeVar "
+    "SupportsAbs SupportsFloat SupportsIndex SupportsInt SupportsRound Text Tuple TypeAlias TypeGuard TypeVar "
     "TypedDict Union Unpack ValuesView assert_never cast final overload runtime_checkable",
     "unicodedata": "*",
     "zlib": "adler32 compress crc32 decompress",
 }
 # What the common library lacks, apart from encodings.
-_RARE = frozenset(words("array base64 binascii calendar cmath difflib hashlib pprint queue statistics zlib"))
-# Modules that models import without using them. Any use of the name is refused, for the reason given.
+_RARE = frozenset(words("array base64 binascii calendar cmath csv difflib hashlib pprint queue statistics zlib"))
+# Modules that programs import and rarely reach; any use of what is in them is refused, for the reason given.
+_SYSTEM, _FILES, _RANDOM, _CLOCK = (
+    "reaches the operating system",
+    "reaches the file system",
+    "reads randomness",
+    "reads the clock",
+)
+_LACKING = "is not in the sandbox"
 USELESS_MODULES = {
-    "os": "reaches the operating system",
-    "os.path": "reaches the file system",
-    "pathlib": "reaches the file system",
-    "random": "reads randomness",
-    "secrets": "reads randomness",
-    "uuid": "reads randomness",
-    "time": "reads the clock",
-    "timeit": "reads the clock",
-    "numpy": "is not in the sandbox",
-    "pandas": "is not in the sandbox",
-    "sympy": "is not in the sandbox",
+    **dict.fromkeys(
+        words("os argparse getopt getpass platform signal subprocess optparse resource readline cmd"), _SYSTEM
+    ),
+    **dict.fromkeys(
+        words("os.path pathlib shutil tempfile glob fnmatch fileinput zipfile tarfile gzip bz2 lzma"), _FILES
+    ),
+    **dict.fromkeys(words("pickle shelve sqlite3 configparser"), _FILES),
+    **dict.fromkeys(words("random secrets uuid"), _RANDOM),
+    **dict.fromkeys(words("time timeit sched cProfile profile pstats zoneinfo locale"), _CLOCK),
+    **dict.fromkeys(words("asyncio concurrent concurrent.futures multiprocessing"), _LACKING),
+    **dict.fromkeys(words("inspect atexit weakref tracemalloc pdb reprlib html html.parser xml"), _LACKING),
+    **dict.fromkeys(words("xml.etree xml.etree.ElementTree email urllib urllib.parse urllib.request http"), _LACKING),
+    **dict.fromkeys(
+        words("colorsys graphlib ipaddress shlex contextvars gettext hmac selectors stat tkinter turtle"), _LACKING
+    ),
 }
+# Of these, what is not part of Python: a program that asks whether they are there is told that they are not.
+THIRD_PARTY = dict.fromkeys(
+    words(
+        "numpy numpy.linalg numpy.typing pandas sympy sympy.ntheory scipy scipy.stats scipy.special scipy.optimize "
+        "matplotlib matplotlib.pyplot seaborn torch torch.nn torch.nn.functional tensorflow keras jax sklearn networkx "
+        "nltk requests bs4 tqdm pytest hypothesis typing_extensions pydantic attr attrs sortedcontainers "
+        "more_itertools numba gmpy2 mpmath regex yaml PIL cv2 rich click loguru dateutil psutil termcolor colorama"
+    ),
+    _LACKING,
+)
+REFUSED_MODULES = {**USELESS_MODULES, **THIRD_PARTY}
 
 
 def _public(module: ModuleType, spec: str) -> list[str]:
@@ -119,6 +145,8 @@ _INTERNAL = "_strptime"  # imported by datetime.strptime, in C, in the program's
 MODULES: dict[str, ModuleType] = {}
 # Modules that programs may import, but not in this process.
 ABSENT: set[str] = set()
+# What programs have imported in this process.
+imported: set[str] = set()
 
 
 class _Missing:
@@ -138,7 +166,6 @@ class _Missing:
 
 
 missing = _Missing()
-_USELESS = {name: ModuleType(name) for name in USELESS_MODULES}
 
 
 def load(*, whole: bool) -> None:
@@ -149,14 +176,27 @@ def load(*, whole: bool) -> None:
         importlib.import_module(name)
     if whole:
         importlib.import_module(_INTERNAL)
+        library.REPLACEMENTS["array"] = {"array": importlib.import_module("sandbox.arrays").Array}
         _load_encodings()
     else:
         ABSENT.update(_RARE)
         sys.meta_path.append(missing)
     library.harden()
+    for name in names:
+        library.watch(sys.modules[name])
     MODULES.update((name, _copy(name, _EXPORTS[name])) for name in names)
     MODULES["collections"].abc = MODULES["collections.abc"]  # type: ignore[attr-defined]
-    _USELESS["os"].path = _USELESS["os.path"]  # type: ignore[attr-defined]
+    MODULES["typing"].TYPE_CHECKING = False  # type: ignore[attr-defined]
+    if whole:
+        from sandbox import queues  # it loads threading, which no common program needs
+
+        for name in ("Queue", "PriorityQueue", "LifoQueue"):
+            setattr(MODULES["queue"], name, getattr(queues, name))
+    for module in (*MODULES.values(), *map(standins.make, standins.NAMES), builtins):
+        world.give(vars(module).values())
+    world.give(library.BASES)
+    for cls in world.given:
+        hasattr(cls, "__annotations__")  # looking makes them, and dir() would tell the next call that one looked
 
 
 def _load_encodings() -> None:
@@ -168,25 +208,18 @@ def _load_encodings() -> None:
 
 def import_module(
     name: str, globals: object = None, locals: object = None, fromlist: tuple[str, ...] = (), level: int = 0
-) -> ModuleType:
+) -> Any:
     """What an import statement calls. The policy has seen the statement and knows the module."""
+    imported.add(name)
     if name == _INTERNAL and name in sys.modules:
         return sys.modules[name]
-    module = MODULES.get(name) or _USELESS.get(name)
-    if module is None or level:
+    module: Any = MODULES.get(name)
+    if module is not None:
+        if name == "keyword":
+            module.kwlist = list(keyword.kwlist)  # the one list among what is handed out
+        return module if fromlist else MODULES[name.partition(".")[0]]
+    if level or not (name in REFUSED_MODULES or name in standins.NAMES):
         missing.report(name)
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    if name == "keyword":
-        module.kwlist = list(keyword.kwlist)  # type: ignore[attr-defined]  # the one list among what is handed out
-    if fromlist:
-        return module if name in MODULES else _Anything(name)
-    top = name.partition(".")[0]
-    return MODULES.get(top) or _USELESS[top]
-
-
-class _Anything(ModuleType):
-    """A module from which any name can be imported; the policy has made sure that none is used."""
-
-    def __getattr__(self, name: str) -> None:
-        if name.startswith("__"):
-            raise AttributeError(name)
+    whole = name if fromlist else name.partition(".")[0]
+    return standins.make(whole) if whole in standins.NAMES else Refused(whole, REFUSED_MODULES.get(whole, _LACKING))

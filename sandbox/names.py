@@ -4,6 +4,8 @@ from enum import Enum
 
 from RestrictedPython.transformer import INSPECT_ATTRIBUTES
 
+PROGRAM = "<program>"  # the file name of code that the policy has compiled
+
 
 class NameKind(Enum):
     """How an attribute of that name is reached."""
@@ -14,22 +16,29 @@ class NameKind(Enum):
     CLASS = "class"  # __class__, through guards.type_of
     DICT = "dict"  # __dict__, through guards.variables
     SETATTR = "setattr"  # __setattr__, through guards.attribute_setter
+    VIEW = "view"  # through guards.view: a view of a dict that is the library's
     REFUSED = "refused"
 
 
 # Frames, code objects and tracebacks lead to the interpreter; RestrictedPython lists most of the attributes that do.
+# A buffer of BytesIO is raw memory.
 INTERPRETER_NAMES = INSPECT_ATTRIBUTES | {
     "f_trace_lines",
     "f_trace_opcodes",
     "gi_suspended",
     "ag_running",
     "cr_running",
+    "getbuffer",
 }
 
-# str.format walks attributes of its arguments; the others read the clock when their owner is a date or datetime.
-GUARDED_NAMES = frozenset({"format", "format_map", "now", "utcnow", "today"})
+# str.format walks attributes of its arguments; an AttributeError's obj is whatever lacked the attribute, in the library
+# too; the others read the clock when their owner is a date or datetime.
+GUARDED_NAMES = frozenset({"format", "format_map", "obj", "now", "utcnow", "today"})
 
-# Built-ins that programs never get. A program may use the name for something of its own.
+# A mapping proxy hands its dict to the other side of an == or an |. These are views of dicts that outlive a call.
+VIEW_NAMES = frozenset({"__members__", "groupindex"})
+
+# Built-ins that programs never get: using one is refused when it is reached. A program may use the name for its own.
 REFUSED_BUILTINS = {
     "open": "reaches the file system",
     "exec": "runs text as code",
@@ -41,7 +50,7 @@ REFUSED_BUILTINS = {
     "memoryview": "reaches raw memory",
 }
 # Functions whose results may depend on hashes or addresses, and attributes that lead to such.
-UNORDERED_NAMES = frozenset({"set", "frozenset", "hash", "id", "eval", "literal_eval"})
+UNORDERED_NAMES = frozenset({"set", "frozenset", "hash", "id", "eval", "literal_eval", "getattr"})
 UNORDERED_ATTRIBUTES = frozenset({"__hash__", "literal_eval"})
 VIEWS = frozenset({"keys", "items"})  # of a dict; they have set operations
 
@@ -54,11 +63,12 @@ def words(text: str) -> list[str]:
 _OPERATORS = words(
     "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or neg pos abs invert "
     "lt le eq ne gt ge len getitem setitem delitem contains iter next reversed missing call hash bool int float "
-    "complex index round trunc floor ceil str repr bytes format enter exit length_hint"
+    "complex round trunc floor ceil str repr bytes format enter exit length_hint"
 )
 _AUGMENTED = words("add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or")
 
-# Special methods and class attributes that a program may define.
+# Special methods and class attributes that a program may define. Not __index__: CPython 3.11 asks it for a value after
+# it has found a place in a bytearray and before writing to it, and does not see what it does in between.
 SPECIAL_METHODS = frozenset(
     [f"__{name}__" for name in _OPERATORS]
     + [f"__r{name}__" for name in _AUGMENTED]
@@ -75,12 +85,12 @@ _READABLE = (SPECIAL_METHODS - {"__setattr__", "__delattr__", "__getattr__", "__
     "__name__",
     "__qualname__",
     "__doc__",
-    "__members__",
+    "__index__",
     "__func__",
     "__wrapped__",
     "__version__",
 }
-_READABLE -= {"__func__"}
+_READABLE -= {"__func__", "__init__", "__init_subclass__"}
 _WRITABLE = frozenset({"__name__", "__qualname__", "__doc__"})
 _SUNDER_HOOKS = frozenset({"_missing_", "_generate_next_value_", "_order_", "_ignore_"})  # what an Enum may define
 
@@ -90,6 +100,8 @@ def attribute_kind(name: str) -> NameKind:
     if not name.startswith("_"):
         if name in GUARDED_NAMES:
             return NameKind.GUARDED
+        if name in VIEW_NAMES:
+            return NameKind.VIEW
         return NameKind.REFUSED if name in INTERPRETER_NAMES else NameKind.PLAIN
     if name.startswith("__") and name.endswith("__") and len(name) > 4:
         if name in _READABLE:
@@ -98,7 +110,14 @@ def attribute_kind(name: str) -> NameKind:
     return NameKind.PRIVATE
 
 
-_SPECIAL_READS = {"__class__": NameKind.CLASS, "__dict__": NameKind.DICT, "__setattr__": NameKind.SETATTR}
+_SPECIAL_READS = {
+    "__init__": NameKind.GUARDED,  # makes an object of the library anew, and
+    "__init_subclass__": NameKind.GUARDED,  # a class of the library
+    "__class__": NameKind.CLASS,
+    "__dict__": NameKind.DICT,
+    "__setattr__": NameKind.SETATTR,
+    "__members__": NameKind.VIEW,
+}
 
 
 def store_kind(name: str) -> NameKind:
@@ -123,5 +142,10 @@ def is_variable(name: str) -> bool:
 
 
 def is_field(name: str) -> bool:
-    """Whether `name` may stand in a class's __slots__ or __match_args__."""
+    """Whether `name` may stand in a class's __slots__, or be a field of a class that is generated."""
     return name not in INTERPRETER_NAMES and not (name.startswith("__") and name.endswith("__"))
+
+
+def is_matchable(name: str) -> bool:
+    """Whether a class pattern may read the attribute `name`, by keyword or by place, of an object of any class."""
+    return attribute_kind(name) is NameKind.PLAIN and not name.startswith("_")

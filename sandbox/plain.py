@@ -11,8 +11,17 @@ import opcode
 import re
 from types import CodeType
 
-from sandbox.guards import PROGRAM
-from sandbox.names import GUARDED_NAMES, INTERPRETER_NAMES, REFUSED_BUILTINS, UNORDERED_NAMES, VIEWS, words
+from sandbox.names import (
+    GUARDED_NAMES,
+    INTERPRETER_NAMES,
+    PROGRAM,
+    REFUSED_BUILTINS,
+    UNORDERED_NAMES,
+    VIEW_NAMES,
+    VIEWS,
+    words,
+)
+from sandbox.order import FUNCTION_AS_VALUE, may_write_iterator
 
 Compiled = tuple[CodeType, bool]  # the code, and whether its values may depend on the order of sets or on addresses
 
@@ -21,8 +30,9 @@ _STRING = re.compile(r"'(?:\\.|[^'\\\n])*'|" r'"(?:\\.|[^"\\\n])*"')
 _STRING_OR_COMMENT = re.compile(_STRING.pattern + r"|#[^\n]*")
 # Words that say that a name or a statement has to be looked at.
 _GATED = frozenset({"import", "class", "async", "await", "match"} | REFUSED_BUILTINS.keys()) | (
-    GUARDED_NAMES | INTERPRETER_NAMES
+    (GUARDED_NAMES - {"obj"}) | INTERPRETER_NAMES | VIEW_NAMES
 )
+_GATED_ATTRIBUTES = frozenset({"_", "obj"})  # words that are harmless as names of variables
 _SET_OPERATORS = re.compile(r"[-&|^]")
 
 # A call's text that can be nothing but literals: these characters, no other words, no operator but a number's sign,
@@ -70,7 +80,9 @@ def plain_program(source: str, nesting: int) -> Compiled | None:
         return None
     if not _is_shallow(source, nesting):
         return None
-    return _compiled(source, "exec", not names.isdisjoint(UNORDERED_NAMES))
+    order_sensitive = not names.isdisjoint(UNORDERED_NAMES) or FUNCTION_AS_VALUE.search(source) is not None
+    order_sensitive |= may_write_iterator(_STRING.sub('""', source), source)
+    return _compiled(source, "exec", order_sensitive)
 
 
 def plain_call(arguments: str, nesting: int, function: str) -> Compiled | None:
@@ -132,7 +144,8 @@ def _compiled(source: str, mode: str, order_sensitive: bool) -> Compiled | None:
             if rest.translate(None, _SET_CODES):
                 return None
             order_sensitive = True
-        if "_" in part.co_names:  # a global, or an attribute, which has a guard
+        order_sensitive |= _reads_attribute(part)
+        if not _GATED_ATTRIBUTES.isdisjoint(part.co_names):  # globals too
             return None
         for constant in part.co_consts:
             kind = type(constant)
@@ -141,3 +154,16 @@ def _compiled(source: str, mode: str, order_sensitive: bool) -> Compiled | None:
             elif kind is frozenset:  # a set display of constants
                 order_sensitive = True
     return code, order_sensitive
+
+
+_LOAD_ATTRIBUTE = opcode.opmap["LOAD_ATTR"]
+_METHODS_TOO = "LOAD_METHOD" not in opcode.opmap  # from 3.12 on, where the argument's last bit says that it is called
+
+
+def _reads_attribute(part: CodeType) -> bool:
+    """Whether an attribute is read for anything but to be called at once: the repr of a method shows an address."""
+    code = part.co_code
+    if not _METHODS_TOO:
+        return _LOAD_ATTRIBUTE in code[::2]
+    pairs = zip(code[::2], code[1::2], strict=True)
+    return any(operation == _LOAD_ATTRIBUTE and not argument & 1 for operation, argument in pairs)

@@ -14,22 +14,22 @@ from typing import Any
 
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
-from sandbox.guards import PROGRAM, PolicyError
-from sandbox.modules import ABSENT, MODULES, USELESS_MODULES, missing
+from sandbox import standins
+from sandbox.modules import ABSENT, MODULES, REFUSED_MODULES, THIRD_PARTY, missing
 from sandbox.names import (
     NAME_LISTS,
-    REFUSED_BUILTINS,
-    UNORDERED_ATTRIBUTES,
-    UNORDERED_NAMES,
-    VIEWS,
+    PROGRAM,
     NameKind,
     attribute_kind,
     is_field,
+    is_matchable,
     is_variable,
     store_kind,
     words,
 )
+from sandbox.order import may_show_order
 from sandbox.plain import plain_call, plain_program
+from sandbox.refused import PolicyError
 
 _VISITOR_DEPTH = 4  # Python frames that one level of nesting takes while the tree is visited
 _OPERATORS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
@@ -37,19 +37,13 @@ LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, *_OPERATORS)
 
 
 class Policy(RestrictingNodeTransformer):
-    """One use, for one tree. `errors` says what is refused, `order_sensitive` whether hash order may tell."""
+    """One use, for one tree. `errors` says what is refused."""
 
     def __init__(self, nesting: int) -> None:
         super().__init__()
         self.nesting = nesting
         self.depth = 0
-        self.order_sensitive = False
-        self.views: set[str] = set()  # variables that hold the keys or items of a dict
-        self.asks_for_views = self.combines = False  # keys or items anywhere, and operators that numbers rarely see
         self.class_names: list[str] = []
-        self.bound: set[str] = set()
-        self.refused_loads: dict[str, str] = {}
-        self.useless: dict[str, str] = {}
 
     # -- walking ------------------------------------------------------------------------------------------------------
 
@@ -79,17 +73,11 @@ class Policy(RestrictingNodeTransformer):
         return node
 
     def check_name(self, node: Any, name: str | None, allow_magic_methods: bool = False) -> None:
-        if name is not None:
-            self.bound.add(name)
-            if not is_variable(name):
-                self.error(node, f"the name {name!r} is reserved")
+        if name is not None and not is_variable(name):
+            self.error(node, f"the name {name!r} is reserved")
 
     def finish(self) -> None:
         """Refuse what could only be judged with the whole tree seen. Raises PolicyError with the first refusal."""
-        for name, error in self.refused_loads.items():
-            if name not in self.bound:
-                self.errors.append(error)
-        self.order_sensitive |= self.asks_for_views and self.combines
         if self.errors:
             raise PolicyError(self.errors[0])
 
@@ -99,12 +87,6 @@ class Policy(RestrictingNodeTransformer):
         name = node.id
         if type(node.ctx) is not ast.Load:
             self.check_name(node, name)
-        elif name in REFUSED_BUILTINS:
-            self.refused_loads.setdefault(name, f"Line {node.lineno}: {name}() {REFUSED_BUILTINS[name]}")
-        elif name in self.useless:
-            self.error(node, self.useless[name])
-        elif name in UNORDERED_NAMES:
-            self.order_sensitive = True
         elif name[0] == "_" and not is_variable(name):
             self.error(node, f"the name {name!r} is reserved")
         return node
@@ -113,8 +95,6 @@ class Policy(RestrictingNodeTransformer):
         name = node.attr
         owner = self.visit(node.value)
         if type(node.ctx) is ast.Load:
-            self.order_sensitive |= name in UNORDERED_ATTRIBUTES
-            self.asks_for_views |= name in VIEWS
             kind = attribute_kind(name)
             if kind is NameKind.PLAIN:
                 node.value = owner
@@ -134,7 +114,7 @@ class Policy(RestrictingNodeTransformer):
         """The name as the guard's second argument, mangled as the compiler would have mangled the attribute."""
         if kind is NameKind.PRIVATE and name.startswith("__") and self.class_names:
             name = f"_{self.class_names[-1].lstrip('_')}{name}"
-        return (ast.Constant(name),) if kind in (NameKind.PRIVATE, NameKind.GUARDED) else ()
+        return (ast.Constant(name),) if kind in (NameKind.PRIVATE, NameKind.GUARDED, NameKind.VIEW) else ()
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         return self.node_contents_visit(node)
@@ -153,11 +133,9 @@ class Policy(RestrictingNodeTransformer):
     # -- displays and comprehensions ----------------------------------------------------------------------------------
 
     def visit_Set(self, node: ast.Set) -> ast.AST:
-        self.order_sensitive = True
         return self.node_contents_visit(node)
 
     def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
-        self.order_sensitive = True
         return self.node_contents_visit(node)
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
@@ -166,14 +144,7 @@ class Policy(RestrictingNodeTransformer):
         return self.node_contents_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        self._check_set_operation(node.op, node.left, node.right)
         return self.node_contents_visit(node)
-
-    def _check_set_operation(self, operator: ast.operator, *sides: ast.expr) -> None:
-        """d.keys() & e.keys() is a set, and so is it where the keys have gone through a variable."""
-        self.combines |= isinstance(operator, (ast.BitAnd, ast.BitOr, ast.BitXor))
-        if isinstance(operator, ast.Sub):
-            self.order_sensitive |= any(_is_view(s) or (isinstance(s, ast.Name) and s.id in self.views) for s in sides)
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -183,8 +154,6 @@ class Policy(RestrictingNodeTransformer):
                 self._check_name_list(node.value)
             else:
                 node.targets[index] = self.visit(target)
-        if _is_view(node.value):
-            self.views.update(target.id for target in node.targets if isinstance(target, ast.Name))
         node.value = self.visit(node.value)
         return node
 
@@ -195,7 +164,16 @@ class Policy(RestrictingNodeTransformer):
                 self.error(value, "__slots__ and __match_args__ must be literal tuples of ordinary names")
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
-        self._check_set_operation(node.op, node.target, node.value)
+        """The target is read before it is written to, so an attribute has to pass for both."""
+        target = node.target
+        if isinstance(target, ast.Attribute):
+            kind = attribute_kind(target.attr)
+            if kind in (NameKind.GUARDED, NameKind.VIEW) and not target.attr.startswith("__"):
+                target.value = _call(target, "_own_", self.visit(target.value), ast.Constant(target.attr))
+                node.value = self.visit(node.value)
+                return node
+            if kind not in (NameKind.PLAIN, NameKind.PRIVATE):
+                self.error(node, f"the attribute {target.attr!r} leads to the interpreter")
         return self.node_contents_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
@@ -249,42 +227,42 @@ class Policy(RestrictingNodeTransformer):
 
     # -- imports ------------------------------------------------------------------------------------------------------
 
+    def visit_Try(self, node: ast.Try) -> ast.AST:
+        """An import in a try whose handlers would see its failure asks whether the module is there."""
+        asks = any(_catches_imports(handler.type) for handler in node.handlers)
+        self.node_contents_visit(node)
+        if asks:
+            node.body = _without_third_party(node.body)
+        return node
+
     def visit_Import(self, node: ast.Import) -> ast.AST:
         for alias in node.names:
-            name = alias.asname or alias.name.partition(".")[0]
-            self.check_name(node, name)
+            self.check_name(node, alias.asname or alias.name.partition(".")[0])
             _require(alias.name)
-            if alias.name in USELESS_MODULES:
-                self.useless[name] = f"{alias.name} {USELESS_MODULES[alias.name]}"
-            elif alias.name not in MODULES:
+            if not _is_known(alias.name):
                 self.error(node, f"the module {alias.name!r} is not on the allow-list")
         return node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
         module = node.module or ""
         _require(module)
-        if node.level or (module not in MODULES and module not in USELESS_MODULES):
+        if node.level or not _is_known(module):
             self.error(node, f"the module {'.' * node.level + module!r} is not on the allow-list")
             return node
         for alias in node.names:
-            name = alias.asname or alias.name
-            if alias.name == "*":
-                if module in USELESS_MODULES:
-                    self.error(node, f"{module} {USELESS_MODULES[module]}")
-            elif module in USELESS_MODULES:
-                self.check_name(node, name)
-                self.useless[name] = f"{module}.{alias.name}: {module} {USELESS_MODULES[module]}"
-            else:
-                self.check_name(node, name)
-                if module != "__future__" and not hasattr(MODULES[module], alias.name):
+            if alias.name != "*":
+                self.check_name(node, alias.asname or alias.name)
+                if module in MODULES and module != "__future__" and not hasattr(MODULES[module], alias.name):
                     self.error(node, f"{module}.{alias.name} is not on the allow-list")
+            elif module not in MODULES:
+                self.error(node, f"{module} {REFUSED_MODULES.get(module, 'is not in the sandbox')}")
         return node
 
     # -- match --------------------------------------------------------------------------------------------------------
 
     def visit_MatchClass(self, node: ast.MatchClass) -> ast.AST:
         for name in node.kwd_attrs:
-            if attribute_kind(name) is not NameKind.PLAIN or name.startswith("_"):
+            if not is_matchable(name):
                 self.error(node, f"the attribute {name!r} may not be matched")
         return self.node_contents_visit(node)
 
@@ -307,12 +285,13 @@ _READ_GUARDS = {
     NameKind.CLASS: "_type_",
     NameKind.DICT: "_vars_",
     NameKind.SETATTR: "_setter_",
+    NameKind.VIEW: "_view_",
 }
 # Nodes that RestrictedPython does not know, or guards at run time, and that need nothing but a look at their contents.
 _CONTENTS_ONLY = frozenset(
     words(
         "List Tuple Dict FormattedValue JoinedStr Starred Expression Expr UnaryOp BoolOp Compare IfExp Slice ListComp "
-        "GeneratorExp DictComp Raise Assert Delete If While Try TryStar withitem Return Yield YieldFrom Match "
+        "GeneratorExp DictComp Raise Assert Delete If While withitem Return Yield YieldFrom Match "
         "match_case MatchValue MatchSingleton MatchSequence MatchOr"
     )
 )
@@ -326,8 +305,52 @@ def _dispatch(kind: type) -> Any:
     return getattr(Policy, f"visit_{kind.__name__}", Policy.generic_visit)
 
 
-def _is_view(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VIEWS
+def _is_known(module: str) -> bool:
+    return module in MODULES or module in REFUSED_MODULES or module in standins.NAMES
+
+
+def _catches_imports(caught: ast.expr | None) -> bool:
+    if caught is None:
+        return True
+    names = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(isinstance(name, ast.Name) and name.id in _IMPORT_ERRORS for name in names)
+
+
+_IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+
+
+def _without_third_party(statements: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements, where those that import what is not part of Python fail as such an import does.
+
+    Also in the blocks of a statement, but not in functions, which are called when nobody asks any more.
+    """
+    replaced: list[ast.stmt] = []
+    for statement in statements:
+        lacking = _lacking(statement)
+        replaced += [_absent(statement, name, module) for name, module in lacking] if lacking else [statement]
+        if isinstance(statement, _BLOCKS):
+            for field in ("body", "orelse", "finalbody"):
+                if block := getattr(statement, field, None):
+                    setattr(statement, field, _without_third_party(block))
+    return replaced
+
+
+_BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try)
+
+
+def _lacking(statement: ast.stmt) -> list[tuple[str, str]]:
+    """The names that an import binds and the modules that they come from, where some are not part of Python."""
+    if isinstance(statement, ast.ImportFrom) and statement.module in THIRD_PARTY and not statement.level:
+        return [(alias.asname or alias.name, statement.module) for alias in statement.names if alias.name != "*"]
+    if isinstance(statement, ast.Import) and any(alias.name in THIRD_PARTY for alias in statement.names):
+        return [(alias.asname or alias.name.partition(".")[0], alias.name) for alias in statement.names]
+    return []
+
+
+def _absent(statement: ast.stmt, name: str, module: str) -> ast.stmt:
+    call = ast.Call(ast.Name("_absent_", ast.Load()), [ast.Constant(module)], [])
+    assignment = ast.Assign([ast.Name(name, ast.Store())], call)
+    return ast.fix_missing_locations(ast.copy_location(assignment, statement))
 
 
 def _require(module: str) -> None:
@@ -366,8 +389,9 @@ def compile_program(source: str, *, nesting: int) -> tuple[CodeType, bool]:
 def transform_program(source: str, *, nesting: int) -> tuple[CodeType, bool]:
     """`compile_program` by way of the syntax tree, whatever the source."""
     tree = _parse(source, "exec")
-    policy = _transform(tree, nesting)
-    return _compile(tree, "exec"), policy.order_sensitive
+    order_sensitive = may_show_order(tree, MODULES)
+    _transform(tree, nesting)
+    return _compile(tree, "exec"), order_sensitive
 
 
 def compile_call(arguments: str, *, nesting: int, function: str = "f") -> tuple[CodeType, bool]:
@@ -381,8 +405,9 @@ def transform_call(arguments: str, *, nesting: int, function: str = "f") -> tupl
     call = tree.body
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == function):
         raise PolicyError("the text is not one argument list")
-    policy = _transform(tree, nesting)
-    return _compile(tree, "eval"), policy.order_sensitive
+    order_sensitive = may_show_order(tree, MODULES)
+    _transform(tree, nesting)
+    return _compile(tree, "eval"), order_sensitive
 
 
 def compile_expression(source: str, *, nesting: int) -> tuple[CodeType, set[str]]:

@@ -1,4 +1,4 @@
-"""Plain data: which values may leave the sandbox, the text that stands for them, and when two are equal.
+"""Plain data: which values may leave the sandbox, and the text that stands for them.
 
 A value is plain data when it and everything in it is of an exact built-in type, or of one of the few library types
 below. Instances of subclasses are refused, so an `__eq__`, `__hash__` or `__repr__` that a program wrote is never
@@ -37,17 +37,6 @@ def canonical(value: object, *, limit: int = 1 << 20, nesting: int = 200) -> str
     return _Writer(limit, nesting).write(value, nesting)
 
 
-def same(a: object, b: object) -> bool:
-    """Whether two plain values are equal: as `==` says, and nan equals nan. Raises what `canonical` raises."""
-    text_a, text_b = canonical(a), canonical(b)
-    if text_a == text_b:
-        return True
-    try:
-        return bool(a == b)
-    except ArithmeticError:  # a signalling Decimal nan refuses to be compared
-        return False
-
-
 class _Writer:
     """One pass over one value. The budget counts text and visits, so shared containers cannot blow it up."""
 
@@ -69,7 +58,7 @@ class _Writer:
         else:
             writer = _WRITERS.get(kind)
             if writer is None:
-                raise NotDataError(f"{_type_name(kind)} is not plain data")
+                raise NotDataError(f"{type_name(kind)} is not plain data")
             if depth <= 0:
                 raise NotDataError(f"nested deeper than {self.nesting} containers, or within itself")
             text = writer(self, value, depth - 1)
@@ -96,15 +85,21 @@ class _Writer:
             raise TooLargeError(f"the value's text is longer than {self.limit} characters")
 
 
-def _type_name(kind: type) -> str:
+def type_name(kind: type) -> str:
+    """A class's name, which a program may have made: asked of `type` itself, and cut."""
     name = type.__dict__["__name__"].__get__(kind)
     return str.__getitem__(name, slice(80))
 
 
-def _integer(value: int) -> str:
+def integer_in_bounds(value: int) -> int:
+    """The integer again. Raises NotDataError for one past MAX_DIGITS."""
     if not -_INT_BOUND < value < _INT_BOUND:
         raise NotDataError(f"an integer of more than {MAX_DIGITS} digits has no decimal text")
-    return repr(value)
+    return value
+
+
+def _integer(value: int) -> str:
+    return repr(integer_in_bounds(value))
 
 
 def _floating(value: float) -> str:

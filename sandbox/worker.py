@@ -1,32 +1,31 @@
 """The user's side of one zygote: starts it, sends it jobs, reads what comes back as data, and replaces it when it dies.
 
-Messages are length-limited bytes. What the zygote passes on was written by a hostile child, so it is parsed as JSON of
-a known shape and never unpickled, evaluated or compared as a value.
+Messages are length-limited bytes. What the zygote passes on was written by a hostile child (sandbox/report.py).
 """
 
 import importlib.util
 import json
 import math
-import os
 import select
-import signal
 import socket
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from multiprocess.connection import Connection
 
+from sandbox.arguments import Arguments, StandardInput
+from sandbox.encoding import encode
+from sandbox.equality import equal
 from sandbox.job import CallResult, CallStatus, Job, JobResult, JobStatus, SandboxConfig, SandboxError, Wall
-from sandbox.protocol import LINES_EXTRA, LINES_PER_OUTPUT, ORDER, REPORT, pack_job
+from sandbox.protocol import BYTES_PER_CHARACTER, LINES_EXTRA, ORDER, REPORT, PackedJob
+from sandbox.report import Outcome, read_report
 
 _START = "import sys; sys.path += sys.argv.pop(1).split('|'); from sandbox.start import main; main()"
 _START_TIMEOUT_S = 60.0
 _SENT_AHEAD = 1 << 16  # bytes of an order that fit into the socket while the zygote is busy and reads nothing
 _GRACE_S = 10.0  # beyond a job's own limit, after which the zygote itself counts as dead
-_MAX_ERROR = 2000  # characters of an error's text that are passed on
 
 
 class ZygoteDiedError(SandboxError):
@@ -51,6 +50,7 @@ class Zygote:
             "walls": sorted(config.walls),
             "memory_mb": config.memory_mb,
             "output_bytes": config.output_bytes,
+            "source_bytes": config.source_bytes,
             "nesting": config.nesting,
             "whole_library": kind.whole_library,
         }
@@ -65,7 +65,7 @@ class Zygote:
         self.connection = Connection(ours.detach())
         self._readable = select.poll()  # made once: the connection's own poll makes a selector each time
         self._readable.register(self.connection.fileno(), select.POLLIN)
-        self._max_report = REPORT.size + LINES_PER_OUTPUT * config.output_bytes + LINES_EXTRA
+        self._max_report = REPORT.size + BYTES_PER_CHARACTER * config.output_bytes + LINES_EXTRA
         self._serial = 0
         try:
             report = json.loads(self._receive(_START_TIMEOUT_S))
@@ -89,12 +89,12 @@ class Zygote:
             raise ZygoteDiedError("the zygote is gone") from error
         return self._serial
 
-    def receive(self, order: "Order", serial: int) -> "Outcome":
+    def receive(self, order: "Order", serial: int) -> Outcome:
         """What came of an order, which must be the oldest that was not answered. Raises ZygoteDiedError."""
         report = self._receive(order.timeout_s + _GRACE_S)
         if REPORT.unpack_from(report)[0] != serial:
             raise ZygoteDiedError("the zygote answers another order")
-        return _read_report(report, order)
+        return read_report(report, order.job, self.config, order.cpu_s)
 
     def _receive(self, timeout_s: float) -> bytes:
         try:
@@ -126,16 +126,11 @@ class Order:
         """The order for a job, with the config's limits where the job has none of its own."""
         timeout_s = config.timeout_s if job.timeout_s is None else job.timeout_s
         cpu_s = config.cpu_s or math.ceil(timeout_s)
-        return cls(job, timeout_s, cpu_s, pack_job(job.program, job.calls, job.expected, job.repeats))
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A job's result; whether another hash seed or address might have led to another; whether a module was missing."""
-
-    result: JobResult
-    order_sensitive: bool = False
-    library_missing: bool = False
+        calls = tuple(_packed(call, config) for call in job.calls)
+        packed = PackedJob(
+            job.program or "", calls, job.repeats, job.reload, job.function, job.recursion_limit
+        ).packed()
+        return cls(job, timeout_s, cpu_s, packed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,79 +242,42 @@ def _import_paths() -> list[str]:
     return [*paths, str(Path(spec.origin).parent.parent)]
 
 
+def _packed(call: str | Arguments | StandardInput, config: SandboxConfig) -> str | bytes | tuple[str]:
+    """A call as its child gets it (PackedJob)."""
+    if isinstance(call, StandardInput):
+        return (call.text,)
+    return call if isinstance(call, str) else _encoded(call, config)
+
+
+def _encoded(arguments: Arguments, config: SandboxConfig) -> bytes:
+    """Arguments for a child. Raises NotDataError or TooLargeError where they are not plain data of bounded size."""
+    pair = (arguments.positional, dict(arguments.keywords))
+    text = encode(pair, limit=BYTES_PER_CHARACTER * config.source_bytes, nesting=config.nesting + 2)
+    return text.encode("utf-8", "surrogatepass")
+
+
 def _compare_runs(first: JobResult, second: JobResult) -> JobResult:
-    """The first result, with calls marked whose values the second one does not share."""
-    if second.status is not first.status:
-        return first if second.status is JobStatus.CRASHED else replace(second, calls=first.calls[: len(second.calls)])
+    """The first result, with every call marked whose value the second one does not share."""
+    seconds = first.seconds + second.seconds
+    if second.status in (JobStatus.TIMEOUT, JobStatus.MEMORY) and first.status is JobStatus.OK:
+        return replace(second, calls=first.calls[: len(second.calls)], seconds=seconds)
+    others: list[CallResult | None] = [*second.calls, *[None] * len(first.calls)]
     calls = [
-        CallResult(CallStatus.NONDETERMINISTIC, error="the value depends on the order of a set or on an address")
-        if a.status is CallStatus.OK and (b.status is not CallStatus.OK or b.value != a.value)
-        else a
-        for a, b in zip(first.calls, second.calls, strict=False)
+        replace(_NONDETERMINISTIC, equal=None if call.equal is None else False) if _differs(call, other) else call
+        for call, other in zip(first.calls, others, strict=False)
     ]
-    return replace(first, calls=tuple(calls), seconds=first.seconds + second.seconds)
+    return replace(first, calls=tuple(calls), seconds=seconds)
 
 
-# -- reading reports: everything in them may be forged ----------------------------------------------------------------
+_NONDETERMINISTIC = CallResult(
+    CallStatus.NONDETERMINISTIC, error="the value depends on the order of a set or on an address"
+)
 
 
-def _read_report(report: bytes, order: Order) -> Outcome:
-    job = order.job
-    _, timed_out, ending, seconds = REPORT.unpack_from(report)
-    calls, final = _read_lines(report[REPORT.size :], job)
-    if timed_out:
-        return _stopped(JobStatus.TIMEOUT, calls, "the wall clock's limit", seconds)
-    if os.WIFSIGNALED(ending):
-        code = os.WTERMSIG(ending)
-        # The limit on time kills a child that ignores SIGXCPU, a second later.
-        if code == signal.SIGXCPU or (code == signal.SIGKILL and seconds > order.cpu_s):
-            return _stopped(JobStatus.TIMEOUT, calls, "the limit on processor time", seconds)
-        return _stopped(JobStatus.CRASHED, calls, f"killed by signal {code}", seconds)
-    if final is None:
-        return _stopped(JobStatus.CRASHED, calls, "the child ended without a result", seconds)
-    status, error = final["job"], final.get("error")
-    if status == JobStatus.OK and len(calls) != len(job.calls):
-        return _stopped(JobStatus.CRASHED, calls, "the child ended without all results", seconds)
-    result = JobResult(JobStatus(status), calls, _text(error), seconds)
-    return Outcome(result, final.get("order_sensitive") is True, final.get("library") is True)
-
-
-def _stopped(status: JobStatus, calls: tuple[CallResult, ...], error: str, seconds: float) -> Outcome:
-    return Outcome(JobResult(status, calls, error, seconds))
-
-
-def _read_lines(lines: bytes, job: Job) -> tuple[tuple[CallResult, ...], dict[str, Any] | None]:
-    """The calls' results and the job's line. Reading ends at the first line that is not as it should be."""
-    calls: list[CallResult] = []
-    for line in lines.split(b"\n"):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            break
-        if not isinstance(record, dict):
-            break
-        if isinstance(record.get("job"), str) and record["job"] in _JOB_STATUSES:
-            return tuple(calls), record
-        call = _read_call(record)
-        if call is None or len(calls) == len(job.calls):
-            break
-        calls.append(call)
-    return tuple(calls), None
-
-
-_JOB_STATUSES = frozenset(str(status) for status in JobStatus)
-_CALL_STATUSES = {str(status): status for status in CallStatus}
-
-
-def _read_call(record: dict[str, Any]) -> CallResult | None:
-    status, equal = record.get("status"), record.get("equal")
-    value = record.get("value")
-    if not isinstance(status, str) or status not in _CALL_STATUSES:
-        return None
-    if (status == CallStatus.OK) != isinstance(value, str) or not (equal is None or isinstance(equal, bool)):
-        return None
-    return CallResult(_CALL_STATUSES[status], value, _text(record.get("error")), equal)
-
-
-def _text(error: Any) -> str | None:
-    return error[:_MAX_ERROR] if isinstance(error, str) else None
+def _differs(first: CallResult, second: CallResult | None) -> bool:
+    """Whether a value is not what another process made of the same call; what else came of it is not compared."""
+    if first.status is not CallStatus.OK:
+        return False
+    if second is None or second.status is not CallStatus.OK:
+        return True
+    return first.value != second.value and not equal(first.data, second.data)

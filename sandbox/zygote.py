@@ -2,7 +2,9 @@
 
 It is started by a fresh exec (never forked from the user's big process), imports everything that programs may import,
 gives up what it can (sandbox/isolation.py), and then does nothing but read a job, fork, wait, and report. It never
-looks into a job or a result. The child is killed by this process's clock, which hostile code cannot catch.
+looks into a job or a result, and keeps neither: they lie in memory of their own that is given back before the next
+fork, so no child can find in its own memory what an earlier one was told or left. The child is killed by this
+process's clock, which hostile code cannot catch.
 
 Started by sandbox/start.py with a socket as standard input and settings as the first argument; sandbox/worker.py
 does that.
@@ -10,6 +12,7 @@ does that.
 
 import gc
 import json
+import mmap
 import os
 import resource
 import signal
@@ -19,8 +22,18 @@ from collections.abc import Callable
 from functools import partial
 
 from sandbox import child, guards, isolation, modules
+from sandbox.encoding import encode
 from sandbox.job import Wall
-from sandbox.protocol import FRAME, LINES_EXTRA, LINES_PER_OUTPUT, MAX_ORDER, ORDER, REPORT, pack_job
+from sandbox.protocol import (
+    BYTES_PER_CHARACTER,
+    FRAME,
+    LINES_EXTRA,
+    ORDER,
+    ORDER_EXTRA,
+    ORDER_PER_SOURCE,
+    REPORT,
+    PackedJob,
+)
 
 # A bit of everything that programs are made of: what a first use writes to is then written to once, here. The first
 # program is compiled as it stands (sandbox/plain.py), the second needs the transformer.
@@ -71,7 +84,8 @@ def f(xs: List[int], *rest, seen: Optional[Dict[str, int]] = None):
     return {k: [v, (A(v).g(), A(v) == A(2))] for k, v in counts.items() if v - 1 >= 0}, Counter(str(xs)), words
 """,
 )
-_WARM_UP_CALLS = ("[3, 1, 2]", "'ab'", "{'a': 1.5}, None", "[-1, (True, 'x')]")
+_WARM_UP_CALLS: tuple[str | bytes, ...] = ("[3, 1, 2]", "'ab'", "{'a': 1.5}, None", "[-1, (True, 'x')]")
+_WARM_UP_ARGUMENTS = encode((([-1, (True, "x")], {"a": 1.5}), {})).encode()
 
 _SIGCHLD = (signal.SIGCHLD,)
 _ENDINGS = (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED)
@@ -87,7 +101,8 @@ class _Zygote:
         output = int(settings["output_bytes"])  # type: ignore[call-overload]
         nesting = int(settings["nesting"])  # type: ignore[call-overload]
         self.limits = child.Limits(output, nesting, Wall.POLICY in walls)
-        self.channel = child.Channel(LINES_PER_OUTPUT * output + LINES_EXTRA)
+        self.channel = child.Channel(BYTES_PER_CHARACTER * output + LINES_EXTRA)
+        self.order = _private_memory(ORDER_PER_SOURCE * int(settings["source_bytes"]) + ORDER_EXTRA)  # type: ignore[call-overload]
         self.wanted = walls
         self.granted = frozenset({Wall.POLICY, Wall.PROCESS}) & walls
         self.filter: Callable[[], None] | None = None
@@ -155,8 +170,9 @@ class _Zygote:
         """Run jobs here, so that what the first uses of anything cost is paid once."""
         limits = child.Limits(1 << 16, self.limits.nesting, policy=True)
         for program in _WARM_UP:
-            child.run_job(pack_job(program, _WARM_UP_CALLS, ("1",) * len(_WARM_UP_CALLS), 2), self.channel, limits)
-            self.channel.used = 0
+            for calls in (_WARM_UP_CALLS, (_WARM_UP_ARGUMENTS,)):
+                child.run_job(PackedJob(program, calls, repeats=2).packed(), self.channel, limits)
+                self.channel.used = 0
         self.base = isolation.address_space()
 
     # -- serving ------------------------------------------------------------------------------------------------------
@@ -172,23 +188,24 @@ class _Zygote:
         gc.disable()
         if Wall.RLIMITS in self.granted:
             isolation.limit_lineage(self.base + self.memory_bytes)
-        socket, memory = self.socket, self.channel.memory
+        socket, order, results = self.socket, self.order, self.channel.memory
         fork, clock, wait = os.fork, time.monotonic, os.waitpid
-        start, nothing = child.LENGTH.size, bytes(child.LENGTH.size)
-        while order := _read(socket):
+        _forget(results, _SHARED)
+        while length := _read(socket, order):
             serial, timeout_s, cpu_s = ORDER.unpack_from(order)
-            memory[:start] = nothing  # forget what the child before left
             started = clock()
             pid = fork()
             if pid == 0:
-                self._be_child(order[ORDER.size :], cpu_s)
+                self._be_child(order[ORDER.size : length], cpu_s)
+            _forget(order, _PRIVATE)
             timed_out = not _ended(pid, timeout_s)
             if timed_out:
                 os.kill(pid, signal.SIGKILL)
             status = wait(pid, 0)[1]
             if self.strays:
                 _end_strays()
-            _write(socket, REPORT.pack(serial, timed_out, status, clock() - started) + self.channel.read())
+            _write(socket, REPORT.pack(serial, timed_out, status, clock() - started), self.channel.written())
+            _forget(results, _SHARED)
 
     def _be_child(self, body: bytes, cpu_s: int) -> None:
         try:
@@ -275,30 +292,51 @@ def _breaks_filter(_: int) -> bool:
     return False
 
 
-def _read(socket: int) -> bytes | None:
-    """The next message, or None at the end."""
-    head = _read_exactly(socket, FRAME.size)
-    if head is None:
-        return None
+def _private_memory(size: int) -> mmap.mmap:
+    """Memory that children find as it is at the fork, and that can be given back."""
+    flags = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    return mmap.mmap(-1, size, **flags)
+
+
+# How memory is filled with zeros on Linux: by giving its pages back, which costs by the pages that were touched.
+_PRIVATE, _SHARED = getattr(mmap, "MADV_DONTNEED", None), getattr(mmap, "MADV_REMOVE", None)
+
+
+def _forget(memory: mmap.mmap, advice: int | None) -> None:
+    """Fill memory with zeros."""
+    if advice is None or sys.platform != "linux":
+        memory[:] = bytes(len(memory))
+    else:
+        memory.madvise(advice)
+
+
+def _read(socket: int, memory: mmap.mmap) -> int:
+    """Put the next message into memory. Its length, or 0 at the end or where it is no message of ours."""
+    head = os.read(socket, FRAME.size)
+    if len(head) < FRAME.size:
+        return 0
     (length,) = FRAME.unpack(head)
-    return _read_exactly(socket, length) if 0 <= length <= MAX_ORDER else None
+    if not ORDER.size <= length <= len(memory):
+        return 0
+    with memoryview(memory) as view:
+        done = 0
+        while done < length:
+            count = os.readv(socket, [view[done:length]])
+            if not count:
+                return 0
+            done += count
+    return int(length)
 
 
-def _read_exactly(socket: int, length: int) -> bytes | None:
-    data = os.read(socket, length)
-    if len(data) == length:
-        return data
-    parts = [data]
-    while data and (length := length - len(data)):
-        data = os.read(socket, length)
-        parts.append(data)
-    return b"".join(parts) if data else None
-
-
-def _write(socket: int, message: bytes) -> None:
-    data = memoryview(FRAME.pack(len(message)) + message)
-    while data:
-        data = data[os.write(socket, data) :]
+def _write(socket: int, *parts: bytes | memoryview) -> None:
+    """Send one message, without a copy of its parts in this process's memory."""
+    rest: list[bytes | memoryview] = [FRAME.pack(sum(map(len, parts))), *parts]
+    while rest:
+        count = os.writev(socket, rest)
+        while rest and count >= len(rest[0]):
+            count -= len(rest.pop(0))
+        if count:
+            rest[0] = memoryview(rest[0])[count:]
 
 
 def main() -> None:

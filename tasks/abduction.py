@@ -45,5 +45,5 @@ def parse_answer(style: Style, text: str) -> str | None:
 
 
 def verify(sandbox: Sandbox, triplet: Triplet, answers: Sequence[str | None]) -> list[Verdict]:
-    """Any input that gives the output, by value, is right. Blocking, thread safe."""
+    """Any input that gives the output, by value, is right, if it is data and no code. Blocking, thread safe."""
     return verdicts(answers, lambda parsed: sandbox.accepts(triplet.program, parsed, triplet.output))

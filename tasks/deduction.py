@@ -45,5 +45,5 @@ def parse_answer(style: Style, text: str) -> str | None:
 
 
 def verify(sandbox: Sandbox, triplet: Triplet, answers: Sequence[str | None]) -> list[Verdict]:
-    """An answer is right if it is a literal equal in value to the program's output. Blocking, thread safe."""
+    """An answer is right if it is a literal equal in value to the program's output; nothing is run. Thread safe."""
     return verdicts(answers, lambda parsed: sandbox.values_equal(parsed, [triplet.output] * len(parsed)))

@@ -7,9 +7,8 @@ the rest is held out to judge by, so that a table of the shown pairs earns nothi
 import random
 from collections.abc import Sequence
 
-from sandbox import CallStatus, Job, JobResult, JobStatus, Sandbox
+from sandbox import Arguments, CallResult, CallStatus, Job, Sandbox, equal
 from tasks import validation
-from tasks.program import tidy
 from tasks.prompts import Style
 from tasks.triplet import Prompt, Proposal, Rejection, TaskType, Triplet, Verdict
 from tasks.verdicts import verdicts
@@ -42,23 +41,49 @@ def parse_proposal(style: Style, text: str, references: Sequence[Triplet]) -> Pr
 
 
 def validate(sandbox: Sandbox, proposal: Proposal, runs: int = 2) -> Triplet | Rejection:
-    """Runs every input `runs` times and keeps those that work, if they are enough. Blocking, thread safe."""
-    if rejection := validation.too_long(proposal.program, proposal.inputs):
-        return rejection
-    result = sandbox.evaluate(proposal.program, proposal.inputs, repeats=runs)
-    if result.status is not JobStatus.OK:
+    """Runs every input `runs` times and keeps those that work, if they are enough and their outputs are not all equal.
+
+    Inputs that are equal by value count once. Blocking, thread safe.
+    """
+    prepared = validation.prepare(sandbox, proposal, runs)
+    if isinstance(prepared, Rejection):
+        return prepared
+    inputs = _different([given for given in prepared.inputs if isinstance(given, Arguments)])
+    refused = [given for given in prepared.inputs if isinstance(given, Rejection)]
+    if len(inputs) < MIN_INPUTS:
+        return _too_few(len(inputs), refused)
+    result = sandbox.run(Job(prepared.program, tuple(inputs), repeats=runs))
+    if len(result.calls) < len(inputs):
         return validation.job_rejection(result)
-    pairs = [
-        (given, call.value)
-        for given, call in zip(proposal.inputs, result.calls, strict=True)
-        if call.status is CallStatus.OK and call.value is not None and len(call.value) <= validation.MAX_VALUE
-    ]
+    pairs = [(given, call) for given, call in zip(inputs, result.calls, strict=True) if _works(call)]
     if len(pairs) < MIN_INPUTS:
-        failed = [call for call in result.calls if call.status is not CallStatus.OK]
-        detail = validation.call_rejection(failed[0]).detail if failed else f"{len(pairs)} of {MIN_INPUTS}"
-        return Rejection("too_few_inputs", detail)
-    inputs, outputs = zip(*pairs, strict=True)
-    return Triplet(TaskType.INDUCTION, tidy(proposal.program), inputs, outputs, proposal.message)
+        failed = [validation.call_rejection(call) for call in result.calls if call.status is not CallStatus.OK]
+        return _too_few(len(pairs), failed + refused)
+    if all(equal(call.data, pairs[0][1].data) for _, call in pairs):
+        return Rejection("constant", f"the output is always {pairs[0][1].value}")
+    outputs = tuple(call.value or "" for _, call in pairs)
+    return Triplet(TaskType.INDUCTION, prepared.program, tuple(i.text for i, _ in pairs), outputs, proposal.message)
+
+
+def _works(call: CallResult) -> bool:
+    return call.status is CallStatus.OK and call.value is not None and len(call.value) <= validation.MAX_VALUE
+
+
+def _too_few(count: int, failed: list[Rejection]) -> Rejection:
+    return Rejection("too_few_inputs", failed[0].detail if failed else f"{count} of {MIN_INPUTS}")
+
+
+def _different(inputs: list[Arguments]) -> list[Arguments]:
+    """The first of each group that are equal by value."""
+    found: list[Arguments] = []
+    for given in inputs:
+        if not any(_equal(given, other) for other in found):
+            found.append(given)
+    return found
+
+
+def _equal(one: Arguments, other: Arguments) -> bool:
+    return equal((one.positional, dict(one.keywords)), (other.positional, dict(other.keywords)))
 
 
 def shown(triplet: Triplet) -> tuple[tuple[str, str], ...]:
@@ -83,14 +108,5 @@ def parse_answer(style: Style, text: str) -> str | None:
 
 def verify(sandbox: Sandbox, triplet: Triplet, answers: Sequence[str | None]) -> list[Verdict]:
     """A program is right if every held-out pair holds. Blocking, thread safe."""
-    inputs, outputs = zip(*held_out(triplet), strict=True)
-
-    def judge(programs: list[str]) -> list[bool]:
-        jobs = [Job(program, calls=inputs, expected=outputs) for program in programs]
-        return [_reproduces(result) for result in sandbox.map(jobs)]
-
-    return verdicts(answers, judge)
-
-
-def _reproduces(result: JobResult) -> bool:
-    return result.status is JobStatus.OK and all(call.equal for call in result.calls)
+    pairs = held_out(triplet)
+    return verdicts(answers, lambda programs: list(sandbox.reproduce(programs, pairs)))

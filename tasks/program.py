@@ -8,6 +8,7 @@ import ast
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 _UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -49,20 +50,22 @@ def fingerprint(program: str) -> str:
     return _digest(program) if tree is None else _fingerprint(tree, program)
 
 
-def tidy(program: str) -> str:
-    """The same program in one layout, without comments and docstrings, which could tell a solver the answer.
+def tidy(program: str) -> str | None:
+    """The same program in one layout, without text that does nothing, which could tell a solver the answer.
 
-    A program that can't be parsed, or that reads its docstrings, is returned as it is.
+    Comments, docstrings, statements that are constants alone, and annotations with strings in them are dropped. Such a
+    program is another one if it read its docstrings: what is tidied is what should be run. A text that is not Python is
+    returned as it is; None stands for a program that no layout is sure to preserve.
     """
     tree = _parse(program)
-    if tree is None or "__doc__" in program:
+    if tree is None:
         return program
-    _drop_docstrings(tree)
+    tree = _without_idle_text(tree)
     try:
         text = ast.unparse(tree)
-        return text if ast.dump(ast.parse(text)) == ast.dump(tree) else program
+        return text if ast.dump(ast.parse(text)) == ast.dump(tree) else None
     except _UNPARSABLE:
-        return program
+        return None
 
 
 def _parse(program: str) -> ast.Module | None:
@@ -78,7 +81,7 @@ def _digest(text: str) -> str:
 
 def _fingerprint(tree: ast.Module, program: str) -> str:
     """Changes `tree`."""
-    _drop_docstrings(tree)
+    tree = _without_idle_text(tree)
     _rename_variables(tree)
     try:
         return _digest(ast.dump(tree))
@@ -86,18 +89,61 @@ def _fingerprint(tree: ast.Module, program: str) -> str:
         return _digest(program)
 
 
-def _drop_docstrings(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                del node.body[0]
-                if not node.body and not isinstance(node, ast.Module):
-                    node.body = [ast.Pass()]
+def _without_idle_text(tree: ast.Module) -> ast.Module:
+    """Changes `tree`."""
+    changed: ast.Module = _IdleText().visit(tree)
+    return changed
+
+
+class _IdleText(ast.NodeTransformer):
+    """Drops what a reader sees and the interpreter passes over."""
+
+    def visit(self, node: ast.AST) -> Any:
+        super().generic_visit(node)
+        for name in ("body", "orelse", "finalbody"):
+            statements = getattr(node, name, None)
+            if isinstance(statements, list) and any(map(_is_idle, statements)):
+                kept = [statement for statement in statements if not _is_idle(statement)]
+                needed = name != "orelse" and not isinstance(node, ast.Module)
+                setattr(node, name, kept or ([ast.Pass()] if needed else []))
+        if isinstance(node, ast.ClassDef):
+            return node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _has_string(node.returns):
+            node.returns = None
+        if isinstance(node, ast.arg) and _has_string(node.annotation):
+            node.annotation = None
+        for name in ("body", "orelse", "finalbody"):
+            statements = getattr(node, name, None)
+            if isinstance(statements, list):
+                setattr(node, name, list(map(_without_string_annotation, statements)))
+        return node
+
+
+def _is_idle(statement: ast.AST) -> bool:
+    """Whether a statement is a value that is written down and left there."""
+    return isinstance(statement, ast.Expr) and _is_written_out(statement.value)
+
+
+def _is_written_out(node: ast.expr) -> bool:
+    if isinstance(node, ast.JoinedStr | ast.Tuple | ast.List):
+        return all(map(_is_written_out, node.values if isinstance(node, ast.JoinedStr) else node.elts))
+    return isinstance(node, ast.Constant)
+
+
+def _has_string(annotation: ast.expr | None) -> bool:
+    return annotation is not None and any(
+        isinstance(node, ast.Constant) and isinstance(node.value, str) for node in ast.walk(annotation)
+    )
+
+
+def _without_string_annotation(statement: ast.stmt) -> ast.stmt:
+    """A variable's annotation is never evaluated in a function. In a class it may be a dataclass's, and stays."""
+    if not isinstance(statement, ast.AnnAssign) or not _has_string(statement.annotation):
+        return statement
+    if statement.value is None:
+        statement.annotation = ast.Name("object", ast.Load())
+        return statement
+    return ast.copy_location(ast.Assign([statement.target], statement.value), statement)
 
 
 def _rename_variables(tree: ast.Module) -> None:

@@ -6,7 +6,6 @@ page; a mark belongs to a problem and a text, so that equal answers are read onc
 answer is. Answers marked as lucky then count as wrong in a second curve.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from azr.boundary.curves import Ints
-from azr.boundary.lines import SampleLine, numbered_lines, parse_line
+from azr.boundary.lines import SampleLine, parse_line
 from azr.boundary.tally import Side
 from azr.errors import UserError
+from azr.json_lines import numbered_lines, read_json_lines
 
 RARE = 0.05  # below this share of right samples a solved problem's answers are read (Yue et al. 2025)
 SHOWN_ANSWERS = 2000  # on the page
@@ -83,13 +83,14 @@ def read_marks(path: Path) -> dict[tuple[str, str], Mark]:
     Raises UserError with the line's number where one is not of that shape.
     """
     marks = {}
-    for number, line in numbered_lines(path):
+    for line in read_json_lines(path):
         try:
-            record = json.loads(line)
-            marks[str(record["task_id"]), str(record["answer"])] = Mark(record["mark"])
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            if line.fault:
+                raise ValueError(line.fault)
+            marks[str(line.value["task_id"]), str(line.value["answer"])] = Mark(line.value["mark"])
+        except (ValueError, TypeError, KeyError) as error:
             raise UserError(
-                f'{path}, line {number}: not a mark ({error!r}); a mark is {{"task_id": ..., "answer": ..., '
+                f'{path}, line {line.number}: not a mark ({error!r}); a mark is {{"task_id": ..., "answer": ..., '
                 '"mark": "reasoned" or "lucky"}'
             ) from error
     return marks

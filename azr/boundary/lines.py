@@ -5,23 +5,17 @@
 {"task_id": "7", "n": 1024, "right": 12}                                 counts
 {"task_id": "7", "n": 1024, "solved": true}                              solved or not, where no more is known
 
-A file may be packed with gzip; its content tells, not its name. Nothing but the line at hand is kept in memory.
+azr/json_lines.py reads the file, packed or not; nothing but the line at hand is kept in memory.
 """
 
-import gzip
-import io
 import json
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
-from azr.errors import UserError
+from azr.json_lines import read_json
 from tasks.triplet import Verdict
 
-_GZIP = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
 _WORDS = {str(verdict): verdict is Verdict.RIGHT for verdict in Verdict}
 
 
@@ -44,29 +38,11 @@ class CountLine:
     exact: bool
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers from 1. Raises UserError where the file can't be read."""
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == _GZIP
-            raw.seek(0)
-            file = cast(IO[bytes], io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)) if packed else raw
-            for number, line in enumerate(file, start=1):
-                if number == 1:
-                    line = line.removeprefix(_BOM)
-                if line.strip():
-                    yield number, line
-    except (OSError, EOFError, zlib.error) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise UserError(f"{path} can't be read: {reason}") from error
-
-
 def parse_line(line: bytes) -> SampleLine | CountLine | str:
     """What a line says, or why it can't be used."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return f"not JSON: {error}"
+    record, fault = read_json(line)
+    if fault:
+        return fault
     if not isinstance(record, dict):
         return "not a JSON object"
     if "task_id" not in record:

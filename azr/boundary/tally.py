@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from azr.boundary.lines import CountLine, SampleLine, numbered_lines, parse_line
+from azr.boundary.lines import CountLine, SampleLine, parse_line
 from azr.errors import UserError
 from azr.evaluation.samples import LineProblem
+from azr.json_lines import numbered_lines
 
 SHOWN_LINES = 10  # of the lines that can't be used
 WAITING = 4096  # samples that are judged together

@@ -11,6 +11,7 @@ from typing import Any
 
 from azr.buffer import connect_read_only
 from azr.errors import UserError
+from azr.probe_metrics import is_score
 from azr.run import Run, is_training, open_run
 
 RUNS = Path("runs")
@@ -26,7 +27,7 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run at a glance. `scores` are the last metrics under "probe/"; `step` and `steps` count trained steps."""
+    """A run at a glance. `scores` are the probe's last scores; `step` and `steps` count trained steps."""
 
     name: str
     folder: Path
@@ -57,7 +58,7 @@ def summarize(run: Run) -> RunSummary:
     step = max((int(line["step"]) for line in metrics), default=0)
     steps = int(config.get("steps", 0))
     state = RunState.RUNNING if is_training(run) else RunState.FINISHED if 0 < steps <= step else RunState.STOPPED
-    scores = {name: value for line in metrics for name, value in line.items() if name.startswith("probe/")}
+    scores = {name: value for line in metrics for name, value in line.items() if is_score(name)}
     return RunSummary(run.name, run.folder, str(config.get("model", {}).get("name", "")), step, steps, state, scores)
 
 

@@ -1,8 +1,9 @@
-"""A list of tasks in a terminal, a line each. Without rich, whose import alone takes longer than the query."""
+"""Lists of tasks and problems in a terminal, a line each. Without rich, whose import takes longer than the query."""
 
 import re
 import shutil
 
+from azr.browse.problems import ProblemPage
 from azr.browse.tasks import TaskPage
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -24,6 +25,27 @@ def print_page(page: TaskPage, offset: int) -> None:
         solved = "-" if task.solve_rate is None else f"{task.solve_rate:.0%}"
         print(_LINE.format(task.id, task.step, task.type, learnability, solved, task.lines, shown))
     print(f"{offset + 1} to {offset + len(page.tasks)} of {page.total:,} tasks")
+
+
+_PROBLEM_LINE = "{:>6} {:>5}  {:<8}  {:<5}  {:>5}  {:>7}  {:>6}  {:>6}  {}"
+_BEFORE_QUESTION = 64
+
+
+def print_problems(page: ProblemPage, offset: int) -> None:
+    """The problems of a page, as many columns of each question as the terminal has left."""
+    if not page.problems:
+        print("no problem matches" if not page.total else f"only {page.total:,} problems match")
+        return
+    room = max(16, shutil.get_terminal_size().columns - _BEFORE_QUESTION)
+    print(_PROBLEM_LINE.format("id", "step", "method", "level", "times", "answers", "right", "agreed", "question"))
+    for one in page.problems:
+        question = " ".join(visible(one.question).split())
+        shown = question if len(question) <= room else question[: room - 1] + "…"
+        right = "?" if one.right is None else f"{one.right:.0%}"
+        method, level = one.method[:8], visible(one.level)[:5]
+        cells = (one.id, one.step, method, level, one.times, one.answers, right, f"{one.agreed:.0%}", shown)
+        print(_PROBLEM_LINE.format(*cells))
+    print(f"{offset + 1} to {offset + len(page.problems)} of {page.total:,} problems")
 
 
 def visible(text: str) -> str:

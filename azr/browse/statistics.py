@@ -5,6 +5,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from azr.browse.problems import ProblemFigures, problem_figures
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -51,12 +53,14 @@ class StepFigures:
 
 @dataclass(frozen=True, slots=True)
 class BufferStatistics:
-    """Figures of the whole buffer, of each type, and of stretches of steps; `attempts` counts judged answers."""
+    """Figures of the whole buffer, of each type, of stretches of steps, and of the problems that methods were given;
+    `attempts` counts judged answers to tasks."""
 
     total: Figures
     by_type: dict[str, Figures]
     by_step: tuple[StepFigures, ...]
     attempts: int
+    problems: tuple[ProblemFigures, ...] = ()
 
 
 def buffer_statistics(db: sqlite3.Connection, rows: int = 12) -> BufferStatistics:
@@ -67,9 +71,11 @@ def buffer_statistics(db: sqlite3.Connection, rows: int = 12) -> BufferStatistic
         by_type={str(name): figures for name, figures in sorted(_grouped(db, "type").items())},
         by_step=_by_step(db, rows),
         attempts=attempts,
+        problems=problem_figures(db),
     )
 
 
+_PROPOSED = "origin != 'varied'"  # other inputs of a program are nobody's invention
 _EMPTY = Figures(0, 0, {}, 0, None, None, None, None, None, 0, 0)
 
 
@@ -96,13 +102,13 @@ def _grouped(db: sqlite3.Connection, group: str) -> dict[Any, Figures]:
         key: values
         for key, *values in db.execute(
             f"SELECT {group}, COUNT(*), AVG(learnability), AVG(solve_rate), AVG(lines), AVG(nodes), AVG(branches),"
-            " COUNT(DISTINCT program_fingerprint) FROM task GROUP BY 1"
+            f" COUNT(DISTINCT program_fingerprint) FROM task WHERE {_PROPOSED} GROUP BY 1"
         )
     }
     new = dict(
         db.execute(
             f"SELECT {group}, COUNT(*) FROM task WHERE id IN (SELECT MIN(id) FROM task GROUP BY program_fingerprint)"
-            " GROUP BY 1"
+            f" AND {_PROPOSED} GROUP BY 1"
         )
     )
     figures = {}

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from azr.browse.folders import RunState, RunSummary
 from azr.browse.listing import visible
+from azr.browse.problems import AnswerRecord, ProblemDetail, ProblemFigures
 from azr.browse.statistics import BufferStatistics, Figures
 from azr.browse.tasks import AttemptRecord, ProposalRecord, TaskDetail
 
@@ -21,6 +22,8 @@ def print_statistics(statistics: BufferStatistics) -> None:
         f"{total.tasks:,} tasks, {total.distinct:,} distinct programs;"
         f" {total.proposals:,} proposals, {statistics.attempts:,} judged answers"
     )
+    if statistics.problems:
+        console.print(_problem_table(statistics.problems))
     if not total.tasks and not total.proposals:
         return
     by_type = _table("type", right=("tasks", "valid", "learnab.", "solved", "lines", "branches", "distinct"))
@@ -78,6 +81,21 @@ def print_task(detail: TaskDetail) -> None:
         _print_attempt(console, attempt)
 
 
+def print_problem(detail: ProblemDetail) -> None:
+    """Everything about one problem that was given."""
+    console = _console()
+    one = detail.summary
+    level = f", level {visible(one.level)}" if one.level else ""
+    console.print(f"problem {one.id}: {one.method}, {visible(one.key)}{level}", style="bold", markup=False)
+    right = "nobody knows how many are right" if one.right is None else f"{one.right:.0%} right"
+    console.print(f"asked in {one.times} steps, {one.answers} answers: {right}, {one.agreed:.0%} of the label")
+    _heading(console, "question")
+    _print_plain(console, visible(one.question))
+    console.print(f"answer: {'not known' if detail.answer is None else visible(detail.answer)}", markup=False)
+    for answer in detail.answers:
+        _print_answer(console, answer)
+
+
 def print_rejected(proposals: list[ProposalRecord]) -> None:
     """Proposals that did not become tasks, newest first."""
     console = _console()
@@ -122,6 +140,30 @@ def _print_attempt(console: Console, attempt: AttemptRecord) -> None:
     )
     console.print(f"answer: {'none' if attempt.answer is None else visible(attempt.answer)}", markup=False)
     _print_plain(console, visible(attempt.text))
+
+
+def _print_answer(console: Console, answer: AnswerRecord) -> None:
+    vote = "did not vote" if answer.cluster is None else f"cluster {answer.cluster}"
+    facts = [
+        f"step {answer.step}",
+        f"{vote}{', the label' if answer.label else ''}",
+        f"reward {answer.reward:+.2f}",
+        "trained" if answer.trained else "voted alone",
+        f"{answer.tokens} tokens{', cut off at the token limit' if answer.truncated else ''}",
+    ]
+    title = f"answer {answer.id}: {answer.verdict or 'not judged'} ({'; '.join(facts)})"
+    _heading(console, title, style=_VERDICT_STYLE.get(answer.verdict or "", ""))
+    console.print(f"answer: {'none' if answer.answer is None else visible(answer.answer)}", markup=False)
+    _print_plain(console, visible(answer.text))
+
+
+def _problem_table(figures: tuple[ProblemFigures, ...]) -> Table:
+    table = _table("method", right=("problems", "answers", "trained", "right", "agreed", "tokens"))
+    for one in figures:
+        right = "?" if one.right is None else f"{one.right:.0%}"
+        counts = (f"{one.problems:,}", f"{one.answers:,}", f"{one.trained:,}")
+        table.add_row(one.method, *counts, right, f"{one.agreed:.0%}", f"{one.tokens:.0f}")
+    return table
 
 
 def _console() -> Console:

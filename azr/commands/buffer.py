@@ -1,4 +1,4 @@
-"""`azr buffer`: look at the tasks a run invented, while it runs or after."""
+"""`azr buffer`: look at the tasks a run invented and the problems it was given, while it runs or after."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from azr.browse.exports import ExportFormat, export_tasks
 from azr.browse.folders import find_run, reading
+from azr.browse.problems import ProblemDetail, ProblemPage, has_only_problems, list_problems, show_problem
 from azr.browse.statistics import buffer_statistics
 from azr.browse.tasks import SortKey, TaskFilter, list_tasks, rejected_proposals, show_task
 from azr.buffer import Origin
@@ -17,7 +18,7 @@ from tasks.triplet import TaskType
 
 Number = TypeVar("Number", int, float)
 
-app = typer.Typer(help="Look at the tasks a run invented.", no_args_is_help=True)
+app = typer.Typer(help="Look at the tasks a run invented, and at the problems it was given.", no_args_is_help=True)
 
 TypeOption = Annotated[TaskType | None, typer.Option("--type", help="Only this type of task.", show_default=False)]
 OriginOption = Annotated[Origin | None, typer.Option("--origin", help="Only tasks from there.", show_default=False)]
@@ -32,6 +33,9 @@ SolveRateOption = Annotated[
 ]
 TextOption = Annotated[
     str | None, typer.Option("--text", help="Only tasks with this text in program, inputs, outputs or message.")
+]
+ProblemsOption = Annotated[
+    bool, typer.Option("--problems", help="The problems that were given; so by default where no task was made.")
 ]
 
 
@@ -57,17 +61,25 @@ def list_(
     solve_rate: SolveRateOption = None,
     text: TextOption = None,
     sort: Annotated[SortKey, typer.Option(help="What to order by.")] = SortKey.ID,
-    descending: Annotated[bool, typer.Option("--desc/--asc", help="Largest first, or smallest first.")] = False,
+    descending: Annotated[
+        bool | None,
+        typer.Option("--desc/--asc", help="Largest or smallest first; by default the most learnable, else smallest."),
+    ] = None,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="Most tasks to list.")] = 20,
     offset: Annotated[int, typer.Option(min=0, help="Tasks to skip.")] = 0,
+    problems: ProblemsOption = False,
     as_json: AsJson = False,
 ) -> None:
-    """The tasks that match.
+    """The tasks that match, or the problems that have --text in their question.
 
-    Example: azr buffer list quickstart --type deduction --learnability 0.5: --sort learnability --desc
+    Example: azr buffer list quickstart --type deduction --solve-rate 0.1:0.5 --sort learnability
     """
+    if descending is None:
+        descending = sort is SortKey.LEARNABILITY
     wanted = _filter(task_type, origin, steps, learnability, solve_rate, text)
     with reading(find_run(run)) as db:
+        if problems or has_only_problems(db):
+            return _list_problems(list_problems(db, text, limit, offset), offset, as_json)
         page = list_tasks(db, wanted, sort, descending, limit, offset)
     if as_json:
         return print_json(page)
@@ -77,9 +89,16 @@ def list_(
 
 
 @app.command()
-def show(run: RunName, task_id: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
-    """One task: its program, where it came from, and every attempt on it."""
+def show(
+    run: RunName,
+    task_id: Annotated[int, typer.Argument(metavar="ID")],
+    problems: ProblemsOption = False,
+    as_json: AsJson = False,
+) -> None:
+    """One task: its program, where it came from, and every attempt on it; or one problem and every answer to it."""
     with reading(find_run(run)) as db:
+        if problems or has_only_problems(db):
+            return _show_problem(show_problem(db, task_id), as_json)
         detail = show_task(db, task_id)
     if as_json:
         return print_json(detail)
@@ -140,6 +159,22 @@ def export(
         print_json({"tasks": count, "format": kind, "file": str(out)})
     else:
         print(f"{count} tasks written to {out} ({kind})")
+
+
+def _list_problems(page: ProblemPage, offset: int, as_json: bool) -> None:
+    if as_json:
+        return print_json(page)
+    from azr.browse.listing import print_problems
+
+    return print_problems(page, offset)
+
+
+def _show_problem(detail: ProblemDetail, as_json: bool) -> None:
+    if as_json:
+        return print_json(detail)
+    from azr.browse.terminal import print_problem
+
+    return print_problem(detail)
 
 
 def _filter(

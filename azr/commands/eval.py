@@ -16,7 +16,8 @@ app = typer.Typer(
     help="""Measure models on the benchmarks of the paper's table 1, and others.
 
     Benchmarks: humaneval, humaneval+, mbpp+, livecodebench, aime24, aime25, amc23, math500, minerva, olympiadbench,
-    gsm8k, cruxeval-o, cruxeval-i. docs/evaluation.md says how each is asked and judged, and how to add one.
+    gsm8k, cruxeval-o, cruxeval-i; and for models of some hundred million parameters small-own-d-held and its kin (-a,
+    -i; -tune; small-public-...). docs/evaluation.md says how each is asked and judged, and how to add one.
     """,
 )
 
@@ -37,7 +38,7 @@ def run(
     benchmark: Annotated[
         list[str] | None, typer.Option("--benchmark", "-b", help="May be given several times.")
     ] = None,
-    suite: Annotated[str | None, typer.Option(help="table1 (the paper's nine) or all.")] = None,
+    suite: Annotated[str | None, typer.Option(help="table1 (the paper's nine), all, small-tune, small-held.")] = None,
     samples: Annotated[
         int, typer.Option("--samples", "-n", min=1, help="Samples a problem: pass@k for k up to n.")
     ] = 1,
@@ -86,7 +87,7 @@ def run(
     chosen = list(dict.fromkeys([*(SUITES[suite] if suite else ()), *map(find_benchmark, benchmark or [])]))
     if not chosen:
         raise UserError("say what to measure: --suite table1, or --benchmark NAME")
-    places = data_places(data or [], [b.name for b in chosen])
+    places = data_places(data or [], list(dict.fromkeys(source.name for b in chosen for source in b.sources)))
     problems = [(b, load_problems(b, places, limit)) for b in chosen]
     named = resolve_model(model, step)
 
@@ -110,7 +111,9 @@ def run(
 @app.command()
 def score(
     name: Annotated[str, typer.Argument(metavar="BENCHMARK", help="One of the names that azr eval --help lists.")],
-    samples: Annotated[Path, typer.Option(help='JSON lines {"task_id": ..., "completion": ...}, any number a task.')],
+    samples: Annotated[
+        Path, typer.Option(help='JSON lines or .gz: {"task_id": ..., "completion": ...}, any number a task.')
+    ],
     k: Annotated[str, typer.Option("--k", help="The k of pass@k, separated by commas.")] = "1",
     judged: Annotated[Path | None, typer.Option(help="Write the samples here, each with its verdict.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")] = None,
@@ -122,7 +125,7 @@ def score(
 
     A completion may be a whole program or the body of the function, fenced or not; a solution that ends in a box; for
     CRUXEval the value, the argument list, or an assert line. A problem without a sample counts as failed and is listed
-    as unanswered; a line that can't be used is reported with its number.
+    as unanswered; a line that can't be used is reported with its number, and a file without a usable line is an error.
 
     Examples:
 
@@ -138,20 +141,22 @@ def score(
     from azr.evaluation.data import data_places, load_problems
     from azr.evaluation.judging.check import open_tools
     from azr.evaluation.report import print_line_problems, print_scores, progress_bar
-    from azr.evaluation.samples import read_samples, write_judged
+    from azr.evaluation.samples import nothing_usable, read_samples, write_judged, written_whole
     from azr.evaluation.scoring import score_samples
 
     benchmark = find_benchmark(name)
     ks = _numbers(k)
     if not samples.is_file():
         raise UserError(f"{samples}: there is no such file of samples")
-    problems = load_problems(benchmark, data_places(data or [], [name]), limit)
+    problems = load_problems(benchmark, data_places(data or [], [source.name for source in benchmark.sources]), limit)
     file = read_samples(samples, {problem.task_id for problem in problems})
+    if not file.samples:
+        raise UserError(f"{samples}: {nothing_usable(file)}")
     notes = Console(stderr=True, highlight=False)
     with ExitStack() as stack:
         tools = stack.enter_context(open_tools(workers))
         advance = stack.enter_context(progress_bar(notes, benchmark.title, len(file.samples)))
-        output = stack.enter_context(judged.open("w", encoding="utf-8")) if judged else None
+        output = stack.enter_context(written_whole(judged)) if judged else None
 
         def on_judged(problem, completions, judgements):  # type: ignore[no-untyped-def]
             for completion, judgement in zip(completions, judgements, strict=True):
@@ -171,12 +176,14 @@ def score(
 def compare(
     a: Annotated[str, typer.Argument(help="A results folder, a run with one, or a file of judged samples.")],
     b: Annotated[str, typer.Argument(help="The other.")],
+    k: Annotated[int, typer.Option("--k", min=1, help="Compare pass@k; wants k samples of every problem.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Put two results side by side: differences, their intervals, and which problems each alone solves.
 
     Only problems that both answered count. The interval resamples problems, the same ones for both (paired bootstrap):
-    one that does not hold 0 says that the difference is more than the choice of problems.
+    one that does not hold 0 says that the difference is more than the choice of problems. Where the answers were
+    looked through for it, the shares that only repeat the question are compared too.
 
     Examples:
 
@@ -185,7 +192,7 @@ def compare(
     from rich.console import Console
 
     from azr.evaluation.comparison import compare as compare_samples
-    from azr.evaluation.comparison import judged_files, read_judged
+    from azr.evaluation.comparison import compare_repeats, judged_files, read_judged
     from azr.evaluation.report import print_comparisons
 
     files_a, files_b = judged_files(a), judged_files(b)
@@ -195,7 +202,12 @@ def compare(
         pairs = [(name, files_a[name], files_b[name]) for name in files_a if name in files_b]
     if not pairs:
         raise UserError(f"nothing in common: A has {', '.join(files_a)}; B has {', '.join(files_b)}")
-    found = [compare_samples(name, read_judged(file_a), read_judged(file_b)) for name, file_a, file_b in pairs]
+    found = []
+    for name, file_a, file_b in pairs:
+        samples_a, samples_b = read_judged(file_a), read_judged(file_b)
+        found.append(compare_samples(name, samples_a, samples_b, k))
+        if repeats := compare_repeats(name, samples_a, samples_b):
+            found.append(repeats)
     if as_json:
         print_json([comparison.as_json() for comparison in found])
     else:

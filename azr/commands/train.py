@@ -1,4 +1,4 @@
-"""`azr train`: launch or resume a self-play run from a config."""
+"""`azr train`: launch or resume a run from a config."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Resolve, check and plan; write and run nothing.")] = False,
     runs: Annotated[Path, typer.Option(help="The folder that holds the runs.")] = Path("runs"),
 ) -> None:
-    """Run self-play: propose tasks, validate, solve, reward, learn, checkpoint.
+    """Run what the config's `methods` say (self-play by default): make rollouts, reward, learn, checkpoint.
 
     The run is written to runs/NAME, where NAME is the config's `name`. Ctrl-C finishes the step, saves, and says how to
     go on.
@@ -27,6 +27,8 @@ def train(
     * `azr train configs/quickstart.yaml name=warm rollout.temperature=0.8`
 
     * `azr train runs/warm --resume steps=40`
+
+    * `azr train configs/rlvr-smollm2.yaml`
 
     * `azr train configs/qwen2.5-coder-7b.yaml --dry-run`
     """

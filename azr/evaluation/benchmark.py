@@ -3,13 +3,16 @@
 A benchmark is declared in one small file of azr/evaluation/benchmarks (docs/evaluation.md shows how to add one).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azr.evaluation.judging.check import Check
 from tasks.triplet import Prompt
+
+if TYPE_CHECKING:
+    from azr.evaluation.data import DataPlaces
 
 Row = Mapping[str, Any]
 
@@ -29,13 +32,39 @@ class PromptForm(StrEnum):
     COMPLETION = "completion"
 
 
+def text_of(row: Row, field: str) -> str:
+    """A field that must be text. Raises KeyError where it is missing, TypeError where it is anything else."""
+    if not isinstance(row[field], str):
+        raise TypeError(f"{field} is {type(row[field]).__name__} where text was expected")
+    return row[field]
+
+
+def answer_of(row: Row, field: str) -> str:
+    """A mathematical answer as text; it may be a number in the row. Raises KeyError and TypeError as `text_of`."""
+    value = row[field]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return text_of(row, field)
+    return str(int(value)) if isinstance(value, int) or value.is_integer() else repr(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem: its id in sample files, what the model is asked in each form, and how the answer is judged."""
+    """One problem: its id in sample files, what the model is asked in each form, and how the answer is judged.
+
+    Ids that differ behind a "#" alone are questions about one thing, which intervals take together. `grade`: how hard
+    it is, where that is known. `most_tokens`: a bound on the answer's length in a form, below what is asked for.
+    """
 
     task_id: str
     prompts: Mapping[PromptForm, Prompt]
     check: Check
+    grade: int | None = None
+    most_tokens: Mapping[PromptForm, int] = field(default_factory=dict)
+
+
+def subject_of(task_id: str) -> str:
+    """What a problem is a question about: the part of its id that all questions about it share."""
+    return task_id.partition("#")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +82,7 @@ class HubSource:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A declaration.
+    """A published set: a row is a problem.
 
     `files` are the places, relative to a data folder, where its JSON lines (.jsonl or .jsonl.gz) may lie; each is a
     glob pattern and the first that matches wins. `problem` makes a problem from row number i. `size` is the number of
@@ -67,3 +96,23 @@ class Benchmark:
     files: tuple[str, ...]
     hub: HubSource
     problem: Callable[[int, Row], Problem]
+
+    @property
+    def sources(self) -> "tuple[Benchmark, ...]":
+        """The published sets that it is read from."""
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnBenchmark:
+    """Problems that are no published set's rows: they come with azr, or are drawn from `sources` by a rule."""
+
+    name: str
+    title: str
+    area: Area
+    size: int
+    sources: tuple[Benchmark, ...]
+    draw: "Callable[[DataPlaces], Sequence[Problem]]"
+
+
+AnyBenchmark = Benchmark | DrawnBenchmark

@@ -1,7 +1,5 @@
 """Finds and reads a benchmark's rows: a file, a folder of data, or the Hugging Face hub."""
 
-import gzip
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from azr.errors import UserError
-from azr.evaluation.benchmark import Benchmark, Problem, Row
+from azr.evaluation.benchmark import AnyBenchmark, Benchmark, DrawnBenchmark, Problem, Row
+from azr.json_lines import read_json_lines
 
 FOLDER_VARIABLE = "AZR_DATA"
 
@@ -34,7 +33,7 @@ class DataPlaces:
 
 
 def data_places(options: Sequence[str], benchmarks: Sequence[str]) -> DataPlaces:
-    """Reads `--data` options: FOLDER, NAME=FILE, or a bare FILE where one benchmark alone is asked for.
+    """Reads `--data` options: FOLDER, NAME=FILE, or a bare FILE where one benchmark alone is to be read.
 
     The folder that AZR_DATA names is searched last. Raises UserError on a place that is not there.
     """
@@ -50,9 +49,11 @@ def data_places(options: Sequence[str], benchmarks: Sequence[str]) -> DataPlaces
         elif name:
             if name not in benchmarks:
                 raise UserError(
-                    f"--data {option}: {name} is not among the benchmarks asked for ({', '.join(benchmarks)})"
+                    f"--data {option}: {name} is not among the benchmarks to be read ({', '.join(benchmarks)})"
                 )
             named.append((name, path))
+        elif not benchmarks:
+            raise UserError(f"--data {option}: what is asked for comes with azr and reads no data")
         elif len(benchmarks) == 1:
             named.append((benchmarks[0], path))
         else:
@@ -64,39 +65,42 @@ def data_places(options: Sequence[str], benchmarks: Sequence[str]) -> DataPlaces
     return DataPlaces(tuple(named), tuple(folders))
 
 
-def load_problems(benchmark: Benchmark, places: DataPlaces, limit: int | None = None) -> list[Problem]:
+def load_problems(benchmark: AnyBenchmark, places: DataPlaces, limit: int | None = None) -> list[Problem]:
     """The first `limit` problems, or all. Raises UserError where the data can't be had or a row lacks a field."""
-    files = places.files(benchmark)
+    if isinstance(benchmark, DrawnBenchmark):
+        return list(benchmark.draw(places))[:limit]
     problems: list[Problem] = []
-    for index, row in enumerate(load_rows(benchmark, places)):
+    for index, (where, row) in enumerate(_placed_rows(benchmark, places)):
         if limit is not None and index >= limit:
             break
         try:
             problems.append(benchmark.problem(index, row))
-        except (KeyError, TypeError, ValueError) as error:
-            where = files[0] if files else benchmark.hub.path
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{where}: row {index + 1} is not one of {benchmark.title}: {error!r}") from error
     if not problems:
-        raise UserError(f"{benchmark.title}: no problems in {', '.join(map(str, files)) or benchmark.hub.path}")
+        files = ", ".join(map(str, places.files(benchmark)))
+        raise UserError(f"{benchmark.title}: no problems in {files or benchmark.hub.path}")
     return problems
 
 
 def load_rows(benchmark: Benchmark, places: DataPlaces) -> Iterator[Row]:
     """The rows as they were published, one by one. Raises UserError where they can't be had."""
+    return (row for _, row in _placed_rows(benchmark, places))
+
+
+def _placed_rows(benchmark: Benchmark, places: DataPlaces) -> Iterator[tuple[str, Row]]:
+    """Each row with the file and line, or the data set, that it is from."""
     files = places.files(benchmark)
-    return _file_rows(files) if files else _hub_rows(benchmark)
+    return _file_rows(files) if files else ((benchmark.hub.path, row) for row in _hub_rows(benchmark))
 
 
-def _file_rows(files: Sequence[Path]) -> Iterator[Row]:
+def _file_rows(files: Sequence[Path]) -> Iterator[tuple[str, Row]]:
     for file in files:
-        opener = gzip.open if file.suffix == ".gz" else open
-        with opener(file, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    try:
-                        yield json.loads(line)
-                    except json.JSONDecodeError as error:
-                        raise UserError(f"{file}, line {number}: not JSON ({error})") from error
+        for line in read_json_lines(file):
+            where = f"{file}, line {line.number}"
+            if line.fault or not isinstance(line.value, dict):
+                raise UserError(f"{where}: {line.fault or 'not a JSON object'}")
+            yield where, line.value
 
 
 def _hub_rows(benchmark: Benchmark) -> Iterator[Row]:

@@ -40,9 +40,23 @@ def bootstrap_means(values: Floats, resamples: int, seed: int) -> Floats:
 
 
 def bootstrap_interval(
-    values: Floats, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+    values: Floats,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+    subjects: Sequence[str] | None = None,
 ) -> tuple[float, float]:
-    """The percentile interval of the mean over problems (Efron and Tibshirani 1993, chapter 13)."""
+    """The percentile interval of the mean over problems (Efron and Tibshirani 1993, chapter 13).
+
+    Problems of one subject are drawn together, since they are not independent: each weighs as its number of problems.
+    """
     tail = 50.0 * (1.0 - confidence)
-    low, high = np.percentile(bootstrap_means(values, resamples, seed), [tail, 100.0 - tail])
+    if subjects is None or len(set(subjects)) == len(subjects):
+        means = bootstrap_means(values, resamples, seed)
+    else:
+        _, which = np.unique(np.array(subjects), return_inverse=True)
+        sums = np.bincount(which, weights=values).astype(np.float64)
+        sizes = np.bincount(which).astype(np.float64)
+        means = bootstrap_means(sums, resamples, seed) / bootstrap_means(sizes, resamples, seed)
+    low, high = np.percentile(means, [tail, 100.0 - tail])
     return float(low), float(high)

@@ -50,8 +50,19 @@ def print_scores(scores: Sequence[Score], console: Console) -> None:
                 str(len(score.unanswered) or "") if first else "",
             )
     console.print(table)
+    _print_details(scores, console)
     if any(score.unanswered for score in scores):
         console.print("A problem without a sample counts as failed.")
+
+
+def _print_details(scores: Sequence[Score], console: Console) -> None:
+    """What only some benchmarks have: pass@1 by grade, and the share of answers that repeat the question."""
+    for score in scores:
+        details = [f"grade {grade} {100 * value:.1f}" for grade, value in score.by_grade.items()]
+        if score.repeats is not None:
+            details.append(f"repeat the question {100 * score.repeats:.1f}")
+        if details:
+            console.print(f"{score.benchmark}: {', '.join(details)}", soft_wrap=True)
 
 
 def print_line_problems(problems: Sequence[LineProblem], file: str, console: Console) -> None:
@@ -69,11 +80,12 @@ def print_comparisons(names: tuple[str, str], comparisons: Sequence[Comparison],
     """Side by side in per cent: both scores, the difference with its interval, and how many each alone solves."""
     console.print(f"A {names[0]}\nB {names[1]}", soft_wrap=True, markup=False)
     table = Table(box=None, pad_edge=False)
-    for head in ("benchmark", "problems", "A", "B", "B - A", "95 % interval", "only A", "only B"):
-        table.add_column(head, justify="left" if head == "benchmark" else "right")
+    for head in ("benchmark", "", "problems", "A", "B", "B - A", "95 % interval", "only A", "only B"):
+        table.add_column(head, justify="right" if head and head != "benchmark" else "left", no_wrap=head == "benchmark")
     for found in comparisons:
         table.add_row(
             found.benchmark,
+            found.measure,
             str(found.problems),
             f"{100 * found.a:.1f}",
             f"{100 * found.b:.1f}",
@@ -84,6 +96,8 @@ def print_comparisons(names: tuple[str, str], comparisons: Sequence[Comparison],
         )
     console.print(table)
     for found in comparisons:
+        if found.measure == "repeats":
+            continue
         for side, tasks in (("A", found.only_a), ("B", found.only_b)):
             if tasks:
                 console.print(f"{found.benchmark}, only {side}: {' '.join(tasks)}", soft_wrap=True, markup=False)

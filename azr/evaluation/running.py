@@ -15,7 +15,7 @@ from rich.console import Console
 
 from azr.config import EngineChoice, Precision, RolloutConfig
 from azr.errors import UserError
-from azr.evaluation.benchmark import Benchmark, Problem, PromptForm
+from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.benchmarks import TABLE1
 from azr.evaluation.judging.check import open_tools
 from azr.evaluation.models import NamedModel
@@ -54,7 +54,7 @@ class Plan:
 
 
 def evaluate(
-    named: NamedModel, benchmarks: Sequence[tuple[Benchmark, list[Problem]]], plan: Plan, console: Console
+    named: NamedModel, benchmarks: Sequence[tuple[AnyBenchmark, list[Problem]]], plan: Plan, console: Console
 ) -> list[Score]:
     """Samples, judges, scores, prints and saves. Raises UserError where the model can't be loaded."""
     config = replace(named.config, device=plan.device, precision=plan.precision or named.config.precision)

@@ -3,24 +3,26 @@
 {"task_id": "HumanEval/0", "completion": "    return ...", "verdict": "right", "answer": "def ...", "detail": ""}
 """
 
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from azr.errors import UserError
 from azr.evaluation.judging.check import Judgement
+from azr.json_lines import json_line, read_json_lines
 from tasks.triplet import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One completion for one task, with its verdict where it was judged."""
+    """One completion for one task, with its verdict where it was judged, and whether it only repeats the question."""
 
     task_id: str
     completion: str
     verdict: Verdict | None = None
+    repeats: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +50,12 @@ def read_samples(path: Path, known_ids: Collection[str] | None = None) -> Sample
     """
     samples: list[Sample] = []
     problems: list[LineProblem] = []
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        found = _read_line(line, known_ids)
+    for line in read_json_lines(path):
+        found = line.fault or _read_sample(line.value, known_ids)
         if isinstance(found, Sample):
             samples.append(found)
         else:
-            problems.append(LineProblem(number, found))
+            problems.append(LineProblem(line.number, found))
     return SampleFile(tuple(samples), tuple(problems))
 
 
@@ -71,6 +67,35 @@ def by_task(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
     return groups
 
 
+def nothing_usable(file: SampleFile) -> str:
+    """What to say of a file that has no sample: a score of it would be 0 for a wrong reason."""
+    if not file.problems:
+        return "there are no samples in it"
+    first = file.problems[0]
+    return f"none of its {len(file.problems)} lines can be used; line {first.line}: {first.reason}"
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[TextIO]:
+    """A file to write that is at `path` only once all of it is written; where that fails, what was there stays.
+
+    Raises UserError where nothing can be written there.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} can't be written: it is a folder")
+    partial = path.with_name(path.name + ".partial")
+    try:
+        file = partial.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} can't be written: {error.strerror or error}") from None
+    try:
+        with file:
+            yield file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def write_judged(file: TextIO, task_id: str, completion: str, judgement: Judgement, **more: Any) -> None:
     """Appends one judged sample and flushes, so that a process that dies next loses nothing."""
     record = {
@@ -79,18 +104,15 @@ def write_judged(file: TextIO, task_id: str, completion: str, judgement: Judgeme
         "verdict": judgement.verdict,
         "answer": judgement.answer,
         "detail": judgement.detail,
+        **({} if judgement.repeats is None else {"repeats": judgement.repeats}),
         **more,
     }
-    file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    file.write(json_line(record))
     file.flush()
 
 
-def _read_line(line: bytes, known_ids: Collection[str] | None) -> Sample | str:
-    """The sample on a line, or why there is none."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return f"not JSON: {error}"
+def _read_sample(record: Any, known_ids: Collection[str] | None) -> Sample | str:
+    """The sample that a line's value is, or why it is none."""
     if not isinstance(record, dict):
         return "not a JSON object"
     for field in ("task_id", "completion"):
@@ -101,5 +123,11 @@ def _read_line(line: bytes, known_ids: Collection[str] | None) -> Sample | str:
         return f"unknown task {task_id!r}"
     if not isinstance(completion, str):
         return "the completion is not a string"
-    verdict = record.get("verdict")
-    return Sample(task_id, completion, Verdict(verdict) if verdict in set(Verdict) else None)
+    verdict, repeats = record.get("verdict"), record.get("repeats")
+    is_known = isinstance(verdict, str) and verdict in set(Verdict)
+    return Sample(
+        task_id,
+        completion,
+        Verdict(str(verdict)) if is_known else None,
+        repeats if isinstance(repeats, bool) else None,
+    )

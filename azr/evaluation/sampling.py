@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from azr.errors import UserError
-from azr.evaluation.benchmark import Benchmark, Problem, PromptForm
+from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.judging.check import Judgement, Tools
 from azr.evaluation.samples import Sample, read_samples, write_judged
 from azr.model import Policy, encode_prompt
@@ -41,13 +41,13 @@ class Respondent:
     engine: Engine
     settings: SamplingSettings
 
-    def request(self, benchmark: Benchmark, problem: Problem, n: int, given: int) -> Request:
+    def request(self, benchmark: AnyBenchmark, problem: Problem, n: int, given: int) -> Request:
         """The request for `n` more samples of a problem that has `given` of them."""
         settings = self.settings
         return Request(
             prompt_ids(self.policy, problem, settings.form),
             n=n,
-            max_tokens=settings.max_tokens,
+            max_tokens=min(settings.max_tokens, problem.most_tokens.get(settings.form, settings.max_tokens)),
             temperature=settings.temperature,
             top_p=settings.top_p,
             stop=problem.prompts[settings.form].stop,
@@ -81,7 +81,7 @@ def claim_folder(folder: Path, settings: SamplingSettings) -> None:
 
 def sample_benchmark(
     respondent: Respondent,
-    benchmark: Benchmark,
+    benchmark: AnyBenchmark,
     problems: Sequence[Problem],
     samples: int,
     file: Path,

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
-from azr.evaluation.benchmark import Problem
+from azr.evaluation.benchmark import Problem, subject_of
 from azr.evaluation.judging.check import Judgement, Tools
 from azr.evaluation.passk import bootstrap_interval, per_problem
 from azr.evaluation.samples import Sample, SampleFile, by_task
@@ -29,7 +30,8 @@ class Score:
     """A benchmark's score.
 
     `counts` is (samples, right ones) of every task that has a sample. `pass_at` has None for a k that some task has too
-    few samples for.
+    few samples for. `by_grade` is pass@1 of the problems of each grade, empty where they have none. `repeats` is the
+    share of answers that only repeat the question, each problem counting alike; None where that is not asked.
     """
 
     benchmark: str
@@ -37,6 +39,8 @@ class Score:
     counts: Mapping[str, tuple[int, int]]
     pass_at: Mapping[int, PassAtK | None]
     unanswered: tuple[str, ...]
+    by_grade: Mapping[int, float] = field(default_factory=dict)
+    repeats: float | None = None
 
     @property
     def percent(self) -> float:
@@ -54,6 +58,8 @@ class Score:
             "interval": {str(k): estimate and [estimate.low, estimate.high] for k, estimate in self.pass_at.items()},
             "per_task": {task_id: list(counts) for task_id, counts in self.counts.items()},
             "unanswered": list(self.unanswered),
+            **({"by_grade": {str(grade): value for grade, value in self.by_grade.items()}} if self.by_grade else {}),
+            **({} if self.repeats is None else {"repeats": self.repeats}),
         }
 
 
@@ -90,24 +96,27 @@ def score_samples(
     """Judges every sample of a file anew (a verdict that it claims counts for nothing) and scores it."""
     groups = by_task(file.samples)
     counts: dict[str, tuple[int, int]] = {}
+    repeated: dict[str, float] = {}
 
     def count(problem: Problem, completions: Sequence[str], judgements: Sequence[Judgement]) -> None:
         right = sum(judgement.verdict is Verdict.RIGHT for judgement in judgements)
         counts[problem.task_id] = (len(judgements), right)
+        repeated.update(_repeated(problem.task_id, [judgement.repeats for judgement in judgements]))
         on_judged(problem, completions, judgements)
 
     completions = {task_id: [sample.completion for sample in samples] for task_id, samples in groups.items()}
     judge_all(problems, completions, tools, count)
-    return score_counts(benchmark, problems, counts, ks)
+    return replace(score_counts(benchmark, problems, counts, ks), repeats=_mean(repeated))
 
 
 def score_judged(benchmark: str, problems: Sequence[Problem], samples: Sequence[Sample], ks: Sequence[int]) -> Score:
     """Scores samples by the verdicts that we gave them before."""
-    counts = {
-        task_id: (len(group), sum(sample.verdict is Verdict.RIGHT for sample in group))
-        for task_id, group in by_task(samples).items()
-    }
-    return score_counts(benchmark, problems, counts, ks)
+    counts: dict[str, tuple[int, int]] = {}
+    repeated: dict[str, float] = {}
+    for task_id, group in by_task(samples).items():
+        counts[task_id] = (len(group), sum(sample.verdict is Verdict.RIGHT for sample in group))
+        repeated |= _repeated(task_id, [sample.repeats for sample in group])
+    return replace(score_counts(benchmark, problems, counts, ks), repeats=_mean(repeated))
 
 
 def score_counts(
@@ -123,5 +132,25 @@ def score_counts(
             pass_at[k] = None
             continue
         values = per_problem([answered.get(problem.task_id, (k, 0)) for problem in problems], k)
-        pass_at[k] = PassAtK(float(values.mean()), *bootstrap_interval(values))
-    return Score(benchmark, len(problems), answered, pass_at, unanswered)
+        interval = bootstrap_interval(values, subjects=[subject_of(problem.task_id) for problem in problems])
+        pass_at[k] = PassAtK(float(values.mean()), *interval)
+    return Score(benchmark, len(problems), answered, pass_at, unanswered, _by_grade(problems, answered))
+
+
+def _by_grade(problems: Sequence[Problem], counts: Mapping[str, tuple[int, int]]) -> dict[int, float]:
+    shares: dict[int, list[float]] = {}
+    for problem in problems:
+        if problem.grade is not None:
+            samples, right = counts.get(problem.task_id, (1, 0))
+            shares.setdefault(problem.grade, []).append(right / samples)
+    return {grade: fmean(values) for grade, values in sorted(shares.items())}
+
+
+def _repeated(task_id: str, repeats: Sequence[bool | None]) -> dict[str, float]:
+    """The share of repeating answers, where all of them were asked for it."""
+    known = [repeating for repeating in repeats if repeating is not None]
+    return {task_id: fmean(known)} if known and len(known) == len(repeats) else {}
+
+
+def _mean(shares: Mapping[str, float]) -> float | None:
+    return fmean(shares.values()) if shares else None

@@ -1,8 +1,8 @@
 """One update of the policy from the rollouts of a step.
 
-Samples are dealt out to minibatches (optimizer steps), those without an advantage are dropped, the rest is packed into
-micro-batches of prefix trees, and each of these is a forward and a backward pass. What was left out: a reference model
-and its KL term, a critic, more than one epoch, more than one device. The paper has none of the first three.
+Samples are dealt out to minibatches (optimizer steps), those without a gradient are dropped, the rest is packed into
+micro-batches of prefix trees, and each of these is a forward and a backward pass. What was left out: more than one
+epoch, more than one device.
 """
 
 import math
@@ -16,15 +16,24 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
+from transformers import PreTrainedModel
 
-from azr.config import AttentionKernel, LearnerConfig, ModelConfig
+from azr.config import Aggregation, AttentionKernel, LearnerConfig, ModelConfig
 from azr.errors import UserError
-from azr.learner.advantage import token_weights
+from azr.learner.aggregation import token_weights
+from azr.learner.algorithms import ALGORITHMS
 from azr.learner.attention import TreeMask, tree_attention, tree_mask
+from azr.learner.credit import credited, credited_by_values
+from azr.learner.critic import Critic
+from azr.learner.formula import aggregation_of, formula_of
+from azr.learner.forward import hidden_states
+from azr.learner.kl import divergence
 from azr.learner.loss import Objective, policy_loss, token_logprobs
 from azr.learner.optimizer import MasterAdamW
-from azr.learner.packing import PackedBatch, pack
-from azr.learner.sample import Sample
+from azr.learner.packing import PackedBatch, by_sample, deal, pack
+from azr.learner.reference import Reference
+from azr.learner.sample import Outcome, Sample
+from azr.learner.schedule import learning_rate_factor, take_up
 from azr.learner.statistics import TokenRecord, summary
 from azr.model import Policy
 
@@ -33,10 +42,9 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class _MicroBatch:
-    """What one forward and backward pass works on."""
+    """What one forward and backward pass works on. Its mask, which is large, is made when its turn comes."""
 
     batch: PackedBatch
-    mask: TreeMask
     objective: Objective
 
 
@@ -44,28 +52,60 @@ class Learner:
     """Trains the weights of `policy` that ask for a gradient: all of them, or those of its LoRA adapter.
 
     `response_budget` is the constant length that dr_grpo divides by; the other estimators don't read it.
-    Raises UserError for flex attention on a processor, and ValueError for a model whose output layer isn't one plain
-    matrix.
+    `optimizer_steps` is the most that the run makes, which schedules other than the constant one need. `start` holds
+    the starting weights where a KL term is wanted and there is no adapter to switch off (azr/learner/reference.py).
+    `critic` is what ppo grows its values on, a policy loaded as `policy` was (azr/learner/critic.py).
+    Raises UserError for flex attention on a processor and for parts of the config that don't go together, and
+    ValueError for a model whose output layer isn't one plain matrix, or a missing `start` or `critic`.
     """
 
     def __init__(
-        self, policy: Policy, config: LearnerConfig, model_config: ModelConfig, response_budget: int = 1024
+        self,
+        policy: Policy,
+        config: LearnerConfig,
+        model_config: ModelConfig,
+        response_budget: int = 1024,
+        optimizer_steps: int | None = None,
+        start: PreTrainedModel | None = None,
+        critic: Policy | None = None,
     ) -> None:
         if model_config.attention is AttentionKernel.FLEX and policy.device.type == "cpu":
             raise UserError("flex attention can't train on a processor: set model.attention=dense")
         self._policy = policy
         self._config = config
+        self._formula = formula_of(config)
         self._attention = model_config.attention
         self._response_budget = response_budget
         self._accelerator = Accelerator(cpu=policy.device.type == "cpu")
         self._head = _output_matrix(policy)
+        self._reference = (
+            Reference(policy, start, model_config.attention, config.logit_chunk) if config.kl.coefficient else None
+        )
         if model_config.gradient_checkpointing:
-            policy.base.gradient_checkpointing_enable({"use_reentrant": False})
+            for trained in (policy, critic):
+                if trained is not None:
+                    trained.base.gradient_checkpointing_enable({"use_reentrant": False})
         trainable = [weight for weight in policy.model.parameters() if weight.requires_grad]
         self._optimizer = MasterAdamW(trainable, config.learning_rate, config.betas, config.weight_decay)
-        self._schedule = LambdaLR(
-            self._optimizer.adamw, lambda step: min(1.0, (step + 1) / max(config.warmup_steps, 1))
-        )
+        self._schedule = LambdaLR(self._optimizer.adamw, learning_rate_factor(config, optimizer_steps))
+        self._critic = None
+        if ALGORITHMS[config.estimator].critic:
+            if critic is None:
+                raise ValueError(f"{config.estimator} needs a critic's trunk")
+            self._critic = Critic(critic, config, model_config.attention, self._accelerator, optimizer_steps)
+
+    def credit(self, samples: Sequence[Sample], outcomes: Sequence[Outcome]) -> list[Sample]:
+        """The samples with the advantages that the config's estimators make of what each earned, ready for `step`.
+
+        Does what `advantages` does, and what that can't: penalties for the distance from the start, a critic's values,
+        an estimator and a loss weight a role. Raises ValueError where samples and outcomes differ in number.
+        """
+        if len(samples) != len(outcomes):
+            raise ValueError(f"{len(samples)} samples and {len(outcomes)} outcomes: one each a rollout")
+        penalties = self._penalties(samples) if self._formula.kl_in_reward and samples else None
+        if self._critic:
+            return credited_by_values(samples, outcomes, self._config, self._critic.values(samples), penalties)
+        return credited(samples, outcomes, self._config, penalties)
 
     def step(self, samples: Sequence[Sample], on_progress: OnProgress | None = None) -> dict[str, float]:
         """Train on the samples once, in `minibatches` optimizer steps, and say how it went.
@@ -75,19 +115,24 @@ class Learner:
         Raises FloatingPointError, before the weights take the update, if a gradient isn't finite.
         """
         started = time.perf_counter()
+        waits = self._critic is not None and self._critic.warming_up
+        said = self._critic.update(samples) if self._critic and samples else {}
         learning_rate = float(self._schedule.get_last_lr()[0])
-        minibatches = [self._plan(part) for part in _deal(samples, self._config.minibatches)]
+        parts = [] if waits else deal(samples, self._config.minibatches)
+        minibatches = [self._plan(part) for part in parts]
         minibatches = [minibatch for minibatch in minibatches if minibatch]
-        progress = _Progress(minibatches, on_progress)
+        progress = _Progress(minibatches, self._formula.kl_in_loss, on_progress)
         records: list[TokenRecord] = []
         updates: list[tuple[float, float]] = []
+        if self._formula.kl_in_loss:
+            minibatches = [self._with_start_logprobs(minibatch, progress) for minibatch in minibatches]
         with tree_attention(self._policy.base.config, self._attention):
             # The first minibatch is on-policy: its old log-probabilities are those that it computes anyway.
             minibatches[1:] = [self._with_old_logprobs(minibatch, progress) for minibatch in minibatches[1:]]
             for minibatch in minibatches:
                 updates.append(self._update(minibatch, records, progress))
         seconds = time.perf_counter() - started
-        trained = [sample for sample in samples if sample.advantage]
+        trained = [sample for sample in samples if self._trains(sample)]
         real = sum(len(sample.prompt_ids) + len(sample.response_ids) for sample in trained)
         return {
             "loss": sum(loss for loss, _ in updates) / max(len(updates), 1),
@@ -100,49 +145,104 @@ class Learner:
             "tokens_computed": float(sum(len(micro.batch.input_ids) for micro in chain(*minibatches))),
             "tokens_per_second": real / seconds,
             "seconds": seconds,
-        } | summary(records, self._config.clip, self._config.truncated_importance)
+        } | (said | summary(records, self._formula))
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimizer's and the schedule's state; with the model's weights, all that a bit-exact resume needs."""
-        return {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
+        """Optimizer, schedule and critic; with the model's weights, all that a bit-exact resume needs."""
+        state = {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
+        return state | ({"critic": self._critic.state_dict()} if self._critic else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave, in a learner of the same model and config."""
+        """Take over what `state_dict` gave, in a learner of the same model; its learning rate and decay are its own."""
         self._optimizer.load_state_dict(state["optimizer"])
-        self._schedule.load_state_dict(state["schedule"])
+        take_up(self._schedule, state["schedule"])
+        if self._critic:
+            self._critic.load_state_dict(state["critic"])
+
+    def _trains(self, sample: Sample) -> bool:
+        """Whether any of the sample's tokens can have a gradient."""
+        return sample.teaches or bool(sample.weight and self._formula.without_advantage)
 
     def _plan(self, samples: Sequence[Sample]) -> list[_MicroBatch]:
         """The micro-batches of a minibatch. Each token's weight is set before samples are dropped."""
-        lengths = [len(sample.response_ids) for sample in samples]
-        weights = token_weights(self._config.estimator, lengths, self._response_budget)
-        kept = [(sample, weight) for sample, weight in zip(samples, weights, strict=True) if sample.advantage]
+        weights = self._token_weights(samples)
+        kept = [
+            (sample, weight * sample.weight)
+            for sample, weight in zip(samples, weights, strict=True)
+            if self._trains(sample)
+        ]
         batches = pack([sample for sample, _ in kept], self._config.max_batch_tokens)
         return [self._micro_batch(batch, kept) for batch in batches]
 
+    def _token_weights(self, samples: Sequence[Sample]) -> list[float]:
+        """What each token of a sample counts by its estimator; an estimator has as much in all as it has samples."""
+        members: dict[Aggregation, list[int]] = {}
+        for index, sample in enumerate(samples):
+            members.setdefault(aggregation_of(self._config, sample.estimator), []).append(index)
+        weights = [0.0] * len(samples)
+        for aggregation, indices in members.items():
+            lengths = [len(samples[index].response_ids) for index in indices]
+            share = len(indices) / len(samples)
+            for index, weight in zip(indices, token_weights(aggregation, lengths, self._response_budget), strict=True):
+                weights[index] = weight * share
+        return weights
+
     def _micro_batch(self, batch: PackedBatch, weighted: Sequence[tuple[Sample, float]]) -> _MicroBatch:
         owners = [weighted[index] for index in batch.samples.tolist()]
-        engine = [sample.engine_logprobs[step] for (sample, _), step in zip(owners, batch.steps.tolist(), strict=True)]
-        device = self._policy.device
+        steps = batch.steps.tolist()
+        engine = [sample.engine_logprobs[step] for (sample, _), step in zip(owners, steps, strict=True)]
+        worth = [sample.advantage_at(step) for (sample, _), step in zip(owners, steps, strict=True)]
+        batch = batch.to(self._policy.device)
         objective = Objective(
-            advantages=torch.tensor([sample.advantage for sample, _ in owners], device=device),
-            weights=torch.tensor([weight for _, weight in owners], device=device),
-            engine_logprobs=torch.tensor(engine, device=device),
-            old_logprobs=None,
-            clip=self._config.clip,
-            importance_cap=self._config.truncated_importance,
+            formula=self._formula,
+            advantages=torch.tensor(worth, device=self._policy.device),
+            weights=torch.tensor([weight for _, weight in owners], device=self._policy.device),
+            engine_logprobs=torch.tensor(engine, device=self._policy.device),
+            sequences=batch.samples,
         )
-        batch = batch.to(device)
-        return _MicroBatch(batch, tree_mask(self._attention, batch.subtree_end), objective)
+        return _MicroBatch(batch, objective)
 
-    @torch.no_grad()
+    def _mask(self, batch: PackedBatch) -> TreeMask:
+        return tree_mask(self._attention, batch.subtree_end)
+
+    def _penalties(self, samples: Sequence[Sample]) -> list[tuple[float, ...]]:
+        """What each response token costs for its distance from the start, as the weights are now."""
+        assert self._reference is not None
+        batches = pack(samples, self._config.max_batch_tokens)
+        costs = []
+        for batch in batches:
+            placed = batch.to(self._policy.device)
+            mask = self._mask(placed)
+            start = self._reference.logprobs(placed, mask)
+            with tree_attention(self._policy.base.config, self._attention):
+                now = self._logprobs(placed, mask)
+            costs.append(self._config.kl.coefficient * divergence(self._config.kl.estimator, now, start))
+        return by_sample(batches, costs)
+
+    def _with_start_logprobs(self, minibatch: list[_MicroBatch], progress: "_Progress") -> list[_MicroBatch]:
+        """The same micro-batches, with the log-probabilities that the starting weights give."""
+        assert self._reference is not None
+        result = []
+        for micro in minibatch:
+            logprobs = self._reference.logprobs(micro.batch, self._mask(micro.batch))
+            result.append(replace(micro, objective=replace(micro.objective, start_logprobs=logprobs)))
+            progress.advance(micro)
+        return result
+
     def _with_old_logprobs(self, minibatch: list[_MicroBatch], progress: "_Progress") -> list[_MicroBatch]:
         """The same micro-batches, with the log-probabilities that the current weights give."""
         result = []
         for micro in minibatch:
-            logprobs = token_logprobs(self._hidden(micro), self._head, micro.batch, self._config.logit_chunk)
+            logprobs = self._logprobs(micro.batch, self._mask(micro.batch))
             result.append(replace(micro, objective=replace(micro.objective, old_logprobs=logprobs)))
             progress.advance(micro)
         return result
+
+    @torch.no_grad()
+    def _logprobs(self, batch: PackedBatch, mask: TreeMask) -> Tensor:
+        """Log-probabilities [E] of the response tokens under the current weights."""
+        hidden = hidden_states(self._policy.base, batch, mask)
+        return token_logprobs(hidden, self._head, batch, self._config.logit_chunk)
 
     def _update(
         self, minibatch: list[_MicroBatch], records: list[TokenRecord], progress: "_Progress"
@@ -152,8 +252,9 @@ class Learner:
         self._policy.model.train()
         try:
             for micro in minibatch:
+                hidden = hidden_states(self._policy.base, micro.batch, self._mask(micro.batch))
                 loss, logprobs, entropies = policy_loss(
-                    self._hidden(micro), self._head, micro.batch, micro.objective, self._config.logit_chunk
+                    hidden, self._head, micro.batch, micro.objective, self._config.logit_chunk
                 )
                 self._accelerator.backward(loss)
                 self._optimizer.collect_gradients()
@@ -170,25 +271,16 @@ class Learner:
         self._schedule.step()
         return total, norm
 
-    def _hidden(self, micro: _MicroBatch) -> Tensor:
-        """The last hidden states [P, H] where something is predicted."""
-        batch = micro.batch
-        output = self._policy.base.base_model(
-            input_ids=batch.input_ids[None],
-            position_ids=batch.position_ids[None],
-            use_cache=False,
-            tree=micro.mask,
-        )
-        return output.last_hidden_state[0, batch.predictors]
-
 
 class _Progress:
     """Counts computed tokens towards the total of all forward passes of a step."""
 
-    def __init__(self, minibatches: Sequence[Sequence[_MicroBatch]], on_progress: OnProgress | None) -> None:
+    def __init__(
+        self, minibatches: Sequence[Sequence[_MicroBatch]], from_start: bool, on_progress: OnProgress | None
+    ) -> None:
         sizes = [len(micro.batch.input_ids) for micro in chain(*minibatches)]
         again = [len(micro.batch.input_ids) for micro in chain(*minibatches[1:])]
-        self._total = sum(sizes) + sum(again)
+        self._total = sum(sizes) * (2 if from_start else 1) + sum(again)
         self._done = 0
         self._on_progress = on_progress
 
@@ -196,15 +288,6 @@ class _Progress:
         self._done += len(micro.batch.input_ids)
         if self._on_progress:
             self._on_progress(self._done, self._total)
-
-
-def _deal(samples: Sequence[Sample], hands: int) -> list[list[Sample]]:
-    """Samples in `hands` parts of about the same number of prompts: prompts in turn, so that all roles are in each."""
-    prompts: dict[tuple[int, ...], list[Sample]] = {}
-    for sample in samples:
-        prompts.setdefault(sample.prompt_ids, []).append(sample)
-    groups = list(prompts.values())
-    return [list(chain(*groups[hand::hands])) for hand in range(hands)]
 
 
 def _output_matrix(policy: Policy) -> Tensor:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+_SETTINGS = ("lr", "initial_lr", "betas", "weight_decay")  # `initial_lr` is a schedule's
+
 
 class MasterAdamW:
     """Decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101) on fp32 masters of `parameters`."""
@@ -58,8 +60,14 @@ class MasterAdamW:
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave. The model's weights have to be loaded too, before or after."""
+        """Take over what `state_dict` gave. The model's weights have to be loaded too, before or after.
+
+        The settings stay this optimizer's own: a run may be resumed with others.
+        """
+        settings = [{name: group[name] for name in _SETTINGS if name in group} for group in self.adamw.param_groups]
         self.adamw.load_state_dict(state["adamw"])
+        for group, own in zip(self.adamw.param_groups, settings, strict=True):
+            group.update(own)
         separate = [master for weight, master in self._pairs if weight is not master]
         for master, saved in zip(separate, state["masters"], strict=True):
             master.copy_(saved)

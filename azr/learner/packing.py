@@ -14,7 +14,7 @@ left out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, groupby, pairwise
 
 import torch
 from torch import Tensor
@@ -57,6 +57,25 @@ def pack(samples: Sequence[Sample], max_tokens: int) -> list[PackedBatch]:
     ordered = [sequences[index] for index in order]
     edges = [*_cheapest_cuts(ordered, max_tokens), len(order)]
     return [_lay_out(samples, sequences, order[start:end]) for start, end in pairwise(edges)]
+
+
+def deal(samples: Sequence[Sample], hands: int) -> list[list[Sample]]:
+    """Samples in `hands` parts of about the same number of prompts: prompts in turn, so that all roles are in each."""
+    prompts: dict[tuple[int, ...], list[Sample]] = {}
+    for sample in samples:
+        prompts.setdefault(sample.prompt_ids, []).append(sample)
+    groups = list(prompts.values())
+    return [list(chain(*groups[hand::hands])) for hand in range(hands)]
+
+
+def by_sample(batches: Sequence[PackedBatch], values: Sequence[Tensor]) -> list[tuple[float, ...]]:
+    """Values [E] of each batch's response tokens as one tuple a sample, in the order of the packed samples."""
+    found = [
+        entry
+        for batch, column in zip(batches, values, strict=True)
+        for entry in zip(batch.samples.tolist(), batch.steps.tolist(), column.tolist(), strict=True)
+    ]
+    return [tuple(value for _, _, value in own) for _, own in groupby(sorted(found), key=lambda entry: entry[0])]
 
 
 def _cheapest_cuts(sequences: Sequence[tuple[int, ...]], max_tokens: int) -> list[int]:

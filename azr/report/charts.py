@@ -13,10 +13,12 @@ import altair as alt
 
 from azr.report.drawing import DATA, PALETTE, field_name, finished
 from azr.report.story import DIFFICULTIES, RunStory
+from azr.watch import PREFIX
 
 _NUMBER = ",.6~g"
 POINTS = 250  # of a line; more are averaged
 SMOOTHED_FROM = 60  # points from which a line gets a moving average
+_WARNING_COLOUR = "#d65c6c"
 _DIFFICULTY_COLOURS = ["#8a3b4a", "#d65c6c", "#d4a72c", "#2fa67a", "#3d8bd4"]
 
 
@@ -28,6 +30,15 @@ class Point:
     step: int
     line: str
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A run warned at a step; `name` is one of azr/watch.py's."""
+
+    run: str
+    step: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +55,14 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """Lines from metrics.jsonl: every name `prefix` + one word, or the single `names`."""
+    """Lines from metrics.jsonl: every name `prefix` + one word, the single `names`, or all that begin as `patterns`."""
 
     id: str
     title: str
     caption: str
     prefix: str = ""
     names: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
     unit: str = ""
 
 
@@ -62,12 +74,27 @@ _CURVES = (
     _Curve("learnability", "Learnability", "Mean of 1 − solve rate; 0 where a task is always or never solved.",
            prefix="propose/learnability/"),
     _Curve("solved", "Right answers", "Of the answers that train the solver.", prefix="solve/rate/", unit="%"),
-    _Curve("probe", "Held-out problems", "Output and input prediction, greedy; never trained on.",
+    _Curve("vote", "The vote", "Largest cluster's share, labels and rewards that are right, majority of all votes.",
+           names=("ttrl/majority_ratio", "ttrl/label_accuracy", "ttrl/reward_accuracy", "ttrl/truth_reward"), unit="%"),
+    _Curve("vote-rlvr", "Given problems with answers", "RLVR: right answers, and what their vote would have said.",
+           names=("rlvr/majority_ratio", "rlvr/label_accuracy", "rlvr/truth_reward"), unit="%"),
+    _Curve("vote-n", "One of many, and most of many", "Problems that an answer, and that the vote, is right for.",
+           patterns=("rlvr/pass@", "rlvr/maj@", "ttrl/pass@", "ttrl/maj@"), unit="%"),
+    _Curve("reward-given", "Reward on given problems", "Mean over the answers that train.",
+           names=("reward/rlvr", "reward/ttrl")),
+    _Curve("length-given", "Length of answers to given problems", "Mean tokens of a response.",
+           names=("length/rlvr", "length/ttrl")),
+    _Curve("panel", "Right answers on the panel", "The same tasks of the buffer, asked again every few steps.",
+           prefix="panel/rate/", unit="%"),
+    _Curve("copies", "Answers that repeat the question", "The share, right or wrong.", prefix="solve/copies/",
+           unit="%"),
+    _Curve("probe", "Held-out problems", "The share of right answers to the probe; never trained on.",
            prefix="probe/", unit="%"),
     _Curve("length-propose", "Length of proposals", "Mean tokens of a response.", prefix="length/propose/"),
     _Curve("length-solve", "Length of answers", "Mean tokens of a response.", prefix="length/solve/"),
     _Curve("truncated", "Cut off at the token limit", "The share of responses.", prefix="truncated/", unit="%"),
-    _Curve("entropy", "Entropy", "Mean over response tokens, in nats.", names=("learner/entropy",)),
+    _Curve("entropy", "Entropy", "In nats a token: of the tokens that trained, and of all that each role sampled.",
+           names=("learner/entropy", "entropy/propose", "entropy/solve", "entropy/rlvr", "entropy/ttrl")),
     _Curve("gradient", "Gradient norm", "Before clipping.", names=("learner/grad_norm",)),
     _Curve("ratio", "Probability ratio", "New over old policy, over response tokens.",
            names=("learner/ratio_mean", "learner/ratio_min", "learner/ratio_max", "learner/importance_weight_mean")),
@@ -83,8 +110,15 @@ def curves(stories: Sequence[RunStory]) -> list[Chart]:
     for curve in _CURVES:
         points = [point for story in stories for point in _metric_points(story, curve)]
         if points:
-            spec = line_spec(points, curve.unit, len(stories))
+            spec = line_spec(
+                points, curve.unit, len(stories), [mark for story in stories for mark in warnings_of(story)]
+            )
             charts.append(Chart(curve.id, curve.title, curve.caption, curve.unit, tuple(points), spec))
+    points = [point for story in stories for point in _against_the_vote(story)]
+    if points:
+        caption = "The score of one answer, and what the vote of the untrained model's answers scores."
+        spec = line_spec(points, "%", len(stories))
+        charts.append(Chart("against-vote", "Beyond the backbone's own vote", caption, "%", tuple(points), spec))
     for number, story in enumerate(stories):
         phases = _Curve("time", "Time by phase", "Seconds a step.", prefix="time/")
         points = [p for p in _metric_points(story, phases) if p.line != "total"]
@@ -122,8 +156,21 @@ def changes(stories: Sequence[RunStory]) -> list[Chart]:
     return charts
 
 
-def line_spec(points: Sequence[Point], unit: str, runs: int) -> dict[str, Any]:
-    """Lines over steps; pointing at a step tells every value there. Many points get a moving average on top."""
+def warnings_of(story: RunStory) -> list[Mark]:
+    """What the run warned of, in the order of the steps."""
+    return [
+        Mark(story.summary.name, int(metrics["step"]), name.removeprefix(PREFIX))
+        for metrics in story.metrics
+        for name in metrics
+        if name.startswith(PREFIX)
+    ]
+
+
+def line_spec(points: Sequence[Point], unit: str, runs: int, warnings: Sequence[Mark] = ()) -> dict[str, Any]:
+    """Lines over steps; pointing at a step tells every value there. Many points get a moving average on top.
+
+    A dashed rule marks a step at which a run warned.
+    """
     names = list(dict.fromkeys(point.line for point in points))
     values = [_row(point, runs) for point in points]
     smooth = max(sum(1 for p in points if p.line == name) for name in names) >= SMOOTHED_FROM * runs
@@ -142,7 +189,18 @@ def line_spec(points: Sequence[Point], unit: str, runs: int) -> dict[str, Any]:
         layers.append(average.mark_line(strokeWidth=2.5).encode(alt.Y("mean:Q", title=None), colour, *dash))
     elif max(sum(1 for p in points if p.line == name) for name in names) <= 30 * runs:
         layers.append(base.mark_point(filled=True, size=36, opacity=1).encode(alt.Y("value:Q"), colour))
+    if warnings:
+        layers.append(_warning_rules(warnings))
     return finished(alt.layer(*layers, _pointer(values, axis_format)), values)
+
+
+def _warning_rules(warnings: Sequence[Mark]) -> alt.Chart:
+    marked = [{"step": w.step, "warning": w.name, "run": w.run} for w in warnings]
+    return (
+        alt.Chart(alt.Data(values=marked))
+        .mark_rule(strokeDash=[2, 3], strokeWidth=1.5, color=_WARNING_COLOUR, opacity=0.8)
+        .encode(_STEPS, tooltip=[alt.Tooltip("warning:N"), alt.Tooltip("run:N"), alt.Tooltip("step:Q")])
+    )
 
 
 def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequence[str], share: bool) -> dict[str, Any]:
@@ -242,6 +300,8 @@ def _metric_points(story: RunStory, curve: _Curve) -> Iterable[Point]:
             line = name.removeprefix(curve.prefix) if curve.prefix and name.startswith(curve.prefix) else None
             if name in curve.names:
                 line = name.split("/", 1)[-1].replace("_", " ")
+            if name.startswith(curve.patterns):
+                line = name.replace("/", " ")
             if line is not None and "/" not in line and isinstance(value, int | float):
                 lines.setdefault(line, []).append((int(metrics["step"]), float(value)))
     for line, values in lines.items():
@@ -249,6 +309,18 @@ def _metric_points(story: RunStory, curve: _Curve) -> Iterable[Point]:
         for start in range(0, len(values), width):
             part = values[start : start + width]
             yield Point(story.summary.name, part[-1][0], line, fmean(value for _, value in part))
+
+
+def _against_the_vote(story: RunStory) -> Iterable[Point]:
+    """avg@N of the looks, and the first one's maj@N as a level line: figure 6 of arXiv 2504.16084."""
+    looks = [metrics for metrics in story.metrics if any(name.startswith("probe/maj@") for name in metrics)]
+    for name, bound in (looks[0] if looks else {}).items():
+        if name.startswith("probe/maj@"):
+            _, vote, method = name.split("/")
+            for metrics in looks:
+                step = int(metrics["step"])
+                yield Point(story.summary.name, step, f"{method} avg", metrics[f"probe/{method}"])
+                yield Point(story.summary.name, step, f"{method} {vote} before training", bound)
 
 
 def _merged(points: Iterable[Point]) -> list[Point]:

@@ -15,9 +15,10 @@ from pygments.lexers import PythonLexer
 
 import azr
 from azr.browse.tasks import TaskDetail
-from azr.report.charts import Chart, Point, changes, curves
+from azr.report.charts import Chart, Point, changes, curves, warnings_of
 from azr.report.drawing import drawing_script, library
 from azr.report.story import Pick, RunStory
+from azr.watch import HEADLINES, REMEDIES
 
 ROWS = 12  # of the table beside a plot
 PAIRS = 5  # of an induction task
@@ -63,6 +64,7 @@ class RunView:
     step: int
     steps: int
     figures: list[tuple[str, str]]
+    warnings: list[str]
     contrasts: list[tuple[str, TaskView | None, TaskView | None]]
     picks: list[tuple[str, list[TaskView]]]
 
@@ -106,9 +108,16 @@ def _run_view(story: RunStory, of_run: str) -> RunView:
         ("valid", "-" if total.valid_share is None else f"{total.valid_share:.0%}"),
         ("answers judged", f"{story.statistics.attempts:,}"),
     ]
+    for given in story.statistics.problems:
+        right = "nobody knows how many are right" if given.right is None else f"{given.right:.0%} right"
+        figures.append((f"{given.method}: problems", f"{given.problems:,}"))
+        figures.append((f"{given.method}: answers", f"{given.answers:,}, {right}"))
     for name, last in summary.scores.items():
         first = next(line[name] for line in story.metrics if name in line)
         figures.append((name.removeprefix("probe/"), f"{first:.0%} → {last:.0%}"))
+    asked = [line["panel/rate"] for line in story.metrics if "panel/rate" in line]
+    if len(asked) > 1:
+        figures.append(("panel", f"{asked[0]:.0%} → {asked[-1]:.0%}"))
     return RunView(
         name=summary.name,
         model=summary.model,
@@ -116,12 +125,17 @@ def _run_view(story: RunStory, of_run: str) -> RunView:
         step=summary.step,
         steps=summary.steps,
         figures=figures,
+        warnings=[f"Step {mark.step}: {_advice(mark.name)}" for mark in warnings_of(story)],
         contrasts=[
             (c.type, _task_view(c.early, of_run) if c.early else None, _task_view(c.late, of_run) if c.late else None)
             for c in sorted(story.contrasts, key=lambda c: _TYPES.index(c.type) if c.type in _TYPES else 3)
         ],
         picks=_pick_views(story.picks, of_run),
     )
+
+
+def _advice(warning: str) -> str:
+    return f"{HEADLINES[warning]}; try {REMEDIES[warning]}" if warning in HEADLINES else warning
 
 
 def _pick_views(picks: Sequence[Pick], of_run: str) -> list[tuple[str, list[TaskView]]]:

@@ -16,7 +16,7 @@ from azr.errors import UserError
 from azr.rollout.prefix_tree import Segment
 
 ATTENTION_NAME = "azr_tree"
-_ROOM = 256  # positions that the memory of a row grows by
+_FEW, _MANY = 32, 256  # positions that the memory of a short row, and of a longer one, grows by
 
 Layer = tuple[torch.Tensor, torch.Tensor]  # keys and values, each [heads, tokens, dim]
 
@@ -88,11 +88,12 @@ class RowStore:
     def grow(self) -> None:
         """Make room for one more position in every row."""
         if self.lengths and max(self.lengths) >= self.room:
-            self._resize(len(self.lengths), self.room + _ROOM, list(zip(self.keys, self.values, strict=True)))
+            self._resize(len(self.lengths), self.room + 1, list(zip(self.keys, self.values, strict=True)))
 
     def _resize(self, rows: int, room: int, like: list[Layer]) -> None:
         held, filled = len(self.lengths), self.room
-        room = max(-(-room // _ROOM), 1) * _ROOM
+        step = _FEW if room <= _MANY else _MANY  # zeroing room for 256 takes longer than answering in ten
+        room = max(-(-room // step), 1) * step
         for tensors, which in ((self.keys, 0), (self.values, 1)):
             for index, layer in enumerate(like):
                 shape = (layer[which].shape[0], rows, room, layer[which].shape[-1])

@@ -1,18 +1,23 @@
 """Sampling with vLLM, in this process, on a GPU or on the processor build. The only file that imports vllm.
 
-The engine starts without weights and is given the policy's, through memory, then and after every update. Its defaults
-are kept wherever they suit; by prefix caching the samples of a prompt, and prompts with a common head, share a prefill.
+A policy that is trained whole hands its weights over through memory, at the start and after every update. One that
+trains an adapter hands over the adapter alone and vLLM adds it to the base as it computes: merged into bf16 weights,
+most of a small update would be rounded away. vLLM's defaults are kept wherever they suit; by prefix caching the samples
+of a prompt, and prompts with a common head, share a prefill.
 """
 
 import gc
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from peft import PeftModel
 
 from azr.config import VllmConfig
 from azr.errors import UserError
@@ -39,7 +44,11 @@ class VllmEngine:
             warnings.simplefilter("ignore", FutureWarning)  # vLLM's about its own dependencies
             vllm = _import_vllm(policy.device, config)
             self._sampling_params = vllm.SamplingParams
-            self.llm = _open(vllm, policy, config, max_tokens)
+            self._device = policy.device
+            self._weights: _HandOver = (
+                _Adapter(policy.model) if isinstance(policy.model, PeftModel) else _WholeWeights()
+            )
+            self.llm = _open(vllm, policy, config, max_tokens, self._weights)
         self.update_weights(policy.model)
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
@@ -51,7 +60,9 @@ class VllmEngine:
             try:
                 for i, request in enumerate(requests):
                     prompt = {"prompt_token_ids": list(request.prompt_ids)}
-                    names.append(engine.add_request(str(i), prompt, self._params(request)))
+                    names.append(
+                        engine.add_request(str(i), prompt, self._params(request), **self._weights.per_request())
+                    )
                 while engine.has_unfinished_requests():
                     for output in engine.step():
                         i = int(output.request_id)
@@ -63,9 +74,16 @@ class VllmEngine:
         return [done[i] for i in range(len(requests))]
 
     def update_weights(self, model: torch.nn.Module) -> None:
-        """See Engine. About 0.8 s for 135M parameters on two cores."""
-        self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": merged_weights(model)})
-        self.llm.reset_prefix_cache()
+        """See Engine. About 0.8 s for 135M parameters on two cores.
+
+        Raises RuntimeError where vLLM keeps cached prefixes, which the former weights computed.
+        """
+        self._weights.hand_over(self.llm, model)
+        if not self.llm.reset_prefix_cache():
+            raise RuntimeError(
+                "vLLM did not forget its cached prefixes after an update, so samples would mix old weights with new "
+                "ones; a request must still be running"
+            )
 
     def close(self) -> None:
         """See Engine."""
@@ -101,6 +119,73 @@ class VllmEngine:
         return finish(self._tokenizer, sample.token_ids, sample.logprobs.logprobs, request.stop, truncated)
 
 
+class _HandOver(Protocol):
+    """How the policy's weights reach vLLM."""
+
+    def options(self) -> dict[str, Any]:
+        """What vLLM is opened with."""
+        ...
+
+    def per_request(self) -> dict[str, Any]:
+        """What each request says of the weights that it wants."""
+        ...
+
+    def hand_over(self, llm: Any, model: torch.nn.Module) -> None:
+        """Give vLLM the weights that `model` has now."""
+        ...
+
+
+class _WholeWeights:
+    """Every weight, in memory. vLLM starts with weights of its own making."""
+
+    def options(self) -> dict[str, Any]:
+        return {"load_format": "dummy"}
+
+    def per_request(self) -> dict[str, Any]:
+        return {}
+
+    def hand_over(self, llm: Any, model: torch.nn.Module) -> None:
+        llm.collective_rpc("reload_weights", kwargs={"weights_iterator": merged_weights(model)})
+
+
+class _Adapter:
+    """The LoRA adapter alone, as files in shared memory, which is how vLLM takes one. The base vLLM reads by itself."""
+
+    def __init__(self, model: PeftModel) -> None:
+        """Raises UserError for an adapter that vLLM's kernels can't hold."""
+        rank = max(config.r for config in model.peft_config.values())
+        self._max_rank = next((known for known in _LORA_RANKS if known >= rank), None)
+        if self._max_rank is None:
+            raise UserError(f"vLLM takes adapters up to rank {_LORA_RANKS[-1]}: lower model.lora.rank, which is {rank}")
+
+    def options(self) -> dict[str, Any]:
+        return {"enable_lora": True, "max_loras": 1, "max_lora_rank": self._max_rank}
+
+    def per_request(self) -> dict[str, Any]:
+        return {"lora_request": self._named(Path("held already"))}
+
+    def hand_over(self, llm: Any, model: torch.nn.Module) -> None:
+        assert isinstance(model, PeftModel)
+        memory = Path("/dev/shm")
+        with (
+            tempfile.TemporaryDirectory(prefix="azr-adapter-", dir=memory if memory.is_dir() else None) as folder,
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")  # peft's, that the base is not on the hub
+            model.save_pretrained(folder, save_embedding_layers=False)
+            if not llm.llm_engine.add_lora(self._named(Path(folder), load_inplace=True)):
+                raise RuntimeError("vLLM did not take the adapter")
+
+    @staticmethod
+    def _named(folder: Path, **options: Any) -> Any:
+        from vllm.lora.request import LoRARequest
+
+        return LoRARequest("policy", 1, str(folder), **options)
+
+
+_LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # for which vLLM has kernels
+
+
 def _import_vllm(device: torch.device, config: VllmConfig) -> Any:
     """vLLM reads its settings from the environment when it is first imported; what the user has set there stays."""
     settings = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
@@ -114,13 +199,13 @@ def _import_vllm(device: torch.device, config: VllmConfig) -> Any:
     return vllm
 
 
-def _open(vllm: Any, policy: Policy, config: VllmConfig, max_tokens: int | None) -> Any:
+def _open(vllm: Any, policy: Policy, config: VllmConfig, max_tokens: int | None, weights: _HandOver) -> Any:
     try:
         return vllm.LLM(
             model=policy.source,
             revision=policy.revision,
             dtype=str(policy.base.dtype).removeprefix("torch."),
-            load_format="dummy",  # the weights are handed over
+            **weights.options(),
             max_model_len=max_tokens,
             logprobs_mode="processed_logprobs",
             gpu_memory_utilization=config.gpu_memory_utilization,

@@ -45,7 +45,7 @@ def tiny_config(model: Path, **changes) -> Config:
         "seeding": SeedingConfig(factor=1, max_rounds=30),
         "learner": LearnerConfig(learning_rate=1e-3),
         "sandbox": SandboxSettings(workers=1, timeout_s=2.0),
-        "probe": ProbeConfig(every=2, problems=3, data="builtin", max_tokens=20),
+        "probe": ProbeConfig(every=2, problems=3, data="small-own", max_tokens=20),
         "checkpoint": CheckpointConfig(every=2, keep=2),
     }
     return Config(**(settings | changes))
@@ -75,9 +75,14 @@ def respond(prompt: str, sample: int) -> str:
 def _propose_program(head: str, dice: int) -> str:
     if dice % 5 == 0:
         return "\n    return x +\n\n"
-    names = head.removeprefix("def f(").removesuffix("):").split(",")
+    names = names_in(head)
     arguments = ", ".join(["3"] * len(names))
     return f"\n    return [{names[0]} * {dice % 53}, {dice % 11}]\n>>> f({arguments})\n\n"
+
+
+def names_in(head: str) -> list[str]:
+    """The names of the arguments in `def f(a: int, b: int):`."""
+    return [name.partition(":")[0].strip() for name in head.removeprefix("def f(").removesuffix("):").split(",")]
 
 
 def _propose_inputs(dice: int) -> str:

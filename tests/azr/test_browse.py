@@ -283,7 +283,7 @@ def test_the_queries_in_the_docs_run_and_every_column_is_described(db):
     for query in queries:
         db.execute(query).fetchall()
     _, schema = text.split("## Schema")
-    for table in ("proposal", "task", "attempt"):
+    for table in ("proposal", "task", "attempt", "problem", "answer"):
         described = schema.split(f"`{table}`: ")[1].split("\n\n`")[0]
         for column in db.execute(f"PRAGMA table_info({table})").fetchall():
             assert re.search(rf"\b{column[1]}\b", described), column[1]

@@ -4,12 +4,14 @@ import random
 import sqlite3
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azr.buffer import (
+    AnswerRow,
     AttemptRow,
     Origin,
+    ProblemRow,
     ProposalRow,
     Purpose,
     TaskBuffer,
@@ -48,6 +50,7 @@ def fill(buffer, steps):
 text = st.text(st.characters(codec=None), max_size=60)
 
 
+@settings(deadline=None)  # a busy disk is no fault
 @given(program=text, inputs=st.lists(text, min_size=1, max_size=4), message=text)
 def test_any_text_comes_back(tmp_path_factory, program, inputs, message):
     path = tmp_path_factory.mktemp("buffer") / "buffer.sqlite"
@@ -78,7 +81,7 @@ def test_rewinding_drops_what_came_later_and_ids_are_used_again(buffer):
     fill(buffer, 3)
     after_three = buffer.position()
     buffer.rewind(1)
-    assert buffer.position() == {"attempt": 1, "task": 1, "proposal": 1}
+    assert buffer.position() == {"answer": 0, "problem": 0, "attempt": 1, "task": 1, "proposal": 1}
     assert buffer.counts()[TaskType.DEDUCTION] == 1
     with buffer.transaction():
         for step in (2, 3):
@@ -139,5 +142,49 @@ def test_another_version_is_refused(tmp_path):
     TaskBuffer.create(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
-    with pytest.raises(UserError, match="version 99, this azr reads version 1"):
+    with pytest.raises(UserError, match="version 99, this azr reads versions up to 2"):
         TaskBuffer.open(path)
+
+
+def first_version(path):
+    """A buffer as azr wrote it before there were problems."""
+    buffer = TaskBuffer.create(path)
+    fill(buffer, 2)
+    buffer.close()
+    with sqlite3.connect(path) as connection:
+        connection.executescript("DROP TABLE answer; DROP TABLE problem;")
+        connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    return path
+
+
+def test_a_buffer_of_the_first_version_is_read_unchanged_and_brought_up_when_its_run_goes_on(tmp_path):
+    path = first_version(tmp_path / "buffer.sqlite")
+    before = path.read_bytes()
+    reader = connect_read_only(path)
+    assert reader.execute("SELECT COUNT(*) FROM task").fetchone() == (2,)
+    assert reader.execute("SELECT COUNT(*) FROM problem").fetchone() == (0,)
+    reader.close()
+    assert path.read_bytes() == before
+    buffer = TaskBuffer.open(path)
+    assert buffer.counts()[TaskType.DEDUCTION] == 2
+    with buffer.transaction():
+        add_answered(buffer, 3)
+    buffer.close()
+    assert connect_read_only(path).execute("SELECT COUNT(*) FROM answer").fetchone() == (1,)
+
+
+def add_answered(buffer, step):
+    problem = buffer.add_problem(ProblemRow(step, "ttrl", "aime:1", "", "How many?", None))
+    buffer.add_answer(AnswerRow(step, problem, "It is 7.", "7", None, 0, True, True, 1.0, 4, False))
+    return problem
+
+
+def test_a_problem_is_stored_once_and_rewound_with_its_answers(buffer):
+    for step in (1, 2):
+        with buffer.transaction():
+            assert add_answered(buffer, step) == 1
+    assert buffer.problems() == 1
+    buffer.rewind(1)
+    assert (buffer.position()["answer"], buffer.position()["problem"]) == (1, 1)
+    buffer.rewind(0)
+    assert (buffer.position()["answer"], buffer.position()["problem"]) == (0, 0)

@@ -1,6 +1,7 @@
 """The command as a person meets it: help, plans, and one clear line for every mistake."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,24 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 CONFIGS = sorted((PROJECT / "configs").glob("*.yaml"))
-GPU_CONFIGS = [path for path in CONFIGS if path.stem not in ("quickstart", "smollm2-135m")]
+LAPTOP = ("quickstart", "smollm2-135m", "rlvr-smollm2", "ttrl-smollm2")
+TTRL_CONFIGS = [path for path in CONFIGS if path.stem.startswith("ttrl-") and path.stem not in LAPTOP]
+GPU_CONFIGS = [path for path in CONFIGS if path not in TTRL_CONFIGS and path.stem not in LAPTOP]
+DATA = Path(os.environ.get("AZR_DATA") or PROJECT.parent / "shared" / "data")
 
 
-def azr(*words, cwd=PROJECT):
+def azr(*words, cwd=PROJECT, **environment):
     """Exit code, standard output, standard error."""
     command = [sys.executable, "-c", "from azr.cli import main; main()", *map(str, words)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | environment,
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -44,7 +56,9 @@ def test_the_gpu_configs_are_the_papers():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_has_a_plan(path, tmp_path):
-    code, said, complaint = azr("train", path, "--dry-run", "--runs", tmp_path)
+    if path in TTRL_CONFIGS and not DATA.is_dir():
+        pytest.skip("the public benchmark files are not here: set AZR_DATA to their folder")
+    code, said, complaint = azr("train", path, "--dry-run", "--runs", tmp_path, AZR_DATA=str(DATA))
     assert (code, complaint) == (0, "")
     assert "nothing was written" in said
     assert list(tmp_path.iterdir()) == []
@@ -52,6 +66,23 @@ def test_every_config_has_a_plan(path, tmp_path):
         assert "192 proposals" in said
         assert "1536 answers estimate learnability, 192 answers train the solver" in said
         assert "80 GB GPU" in path.read_text()
+
+
+@pytest.mark.parametrize(("name", "problems", "batch", "passes"), [
+    ("aime", 30, 8, "80.0"), ("amc", 83, 8, "30.0"), ("math500", 500, 32, "10.0"),
+])  # fmt: skip
+def test_the_ttrl_configs_are_the_papers(name, problems, batch, passes, tmp_path):
+    if not DATA.is_dir():
+        pytest.skip("the public benchmark files are not here: set AZR_DATA to their folder")
+    assert len(TTRL_CONFIGS) == 9
+    path = PROJECT / "configs" / f"ttrl-{name}-qwen2.5-math-7b.yaml"
+    code, said, _ = azr("train", path, "--dry-run", "--runs", tmp_path, AZR_DATA=str(DATA))
+    assert code == 0
+    said = " ".join(said.split())
+    assert f"{problems} problems ({problems} with their answers), paid by majority" in said
+    assert f"{batch} a step, 64 answers each, 32 of them train; {passes} passes" in said
+    assert "cosine after 3 % of warm-up" in said
+    assert "token-mean" in said
 
 
 @pytest.mark.parametrize(
@@ -63,6 +94,10 @@ def test_every_config_has_a_plan(path, tmp_path):
         (["configs/quickstart.yaml", "model.name=./no-such-model"], "no-such-model"),
         (["configs/quickstart.yaml", "prompts.style=poetry"], "prompts.style=poetry"),
         (["configs/quickstart.yaml", "probe.data=nowhere.jsonl"], "no file nowhere.jsonl"),
+        (
+            ["configs/quickstart.yaml", "learner.max_batch_tokens=500"],
+            "tokens together, more than learner.max_batch_tokens",
+        ),
         (["configs/quickstart.yaml", "seeding.files=[nowhere.jsonl]"], "nowhere.jsonl can't be read"),
         (["configs/quickstart.yaml", "--resume"], "nothing to resume"),
         (["no-such-run", "--resume"], "no config file no-such-run"),

@@ -69,6 +69,26 @@ def test_precision_is_that_of_the_weights(folder: Path) -> None:
     assert {parameter.dtype for parameter in policy.model.parameters()} == {torch.bfloat16}
 
 
+def test_an_adapter_has_the_model_s_precision(folder: Path, tmp_path: Path) -> None:
+    wanted = ModelConfig(name=str(folder), precision=Precision.BF16, device="cpu", lora=LORA)
+    policy = load_policy(wanted)
+    save_policy(policy, tmp_path / "saved")
+    for loaded in (policy, load_policy(wanted, weights=tmp_path / "saved")):
+        assert {parameter.dtype for parameter in loaded.model.parameters()} == {torch.bfloat16}
+
+
+def test_a_chat_s_end_of_turn_ends_a_response(folder: Path) -> None:
+    """A base model's own end is another token than its template's, as in Qwen's."""
+    policy = load_policy(config(folder))
+    policy.tokenizer.add_special_tokens({"additional_special_tokens": ["<|over|>"]})
+    over = policy.tokenizer.convert_tokens_to_ids("<|over|>")
+    assert policy.eos_ids == {0}
+    policy.tokenizer.chat_template = "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|over|>\n{% endfor %}"
+    assert policy.eos_ids == {0, over}
+    policy.tokenizer.chat_template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    assert policy.eos_ids == {0}
+
+
 @pytest.mark.parametrize("lora", [FULL, LORA])
 def test_saved_weights_come_back_bit_for_bit(folder: Path, tmp_path: Path, lora: LoraConfig) -> None:
     policy = shaken(load_policy(config(folder, lora)))

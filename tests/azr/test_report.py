@@ -196,3 +196,19 @@ def test_mistakes_are_refused(run, tmp_path):
         result = CliRunner().invoke(app, words)
         assert isinstance(result.exception, UserError)
         assert message in str(result.exception)
+
+
+def test_what_a_run_warned_of_is_listed_and_marked_on_its_curves(tmp_path):
+    warned = finished_run(tmp_path / "warned")
+    lines = [json.loads(line) for line in warned.metrics.read_text().splitlines()]
+    lines[4] |= {"warning/copying": 1.0, "panel/rate": 0.5, "panel/rate/deduction": 0.5}
+    lines[0] |= {"panel/rate": 0.1, "panel/rate/deduction": 0.1}
+    warned.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    story = gather(warned)
+    page = render([story])
+    assert "Step 4: more answers repeat the question than at first; try propose.refuse=[copy,constant]" in page
+    assert "10% → 50%" in page
+    charts = {chart.id: chart for chart in curves([story])}
+    assert [(point.step, point.value) for point in charts["panel"].points] == [(0, 0.1), (4, 0.5)]
+    assert '{"step": 4, "warning": "copying", "run": "warned"}' in json.dumps(charts["reward-solve"].spec)
+    assert "Warnings" not in render([gather(finished_run(tmp_path / "quiet"))])

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -13,11 +14,23 @@ from safetensors.torch import load_file
 
 from azr.buffer import connect_read_only
 from azr.checkpoint import checkpoints, find_checkpoint
-from azr.config import LearnerConfig, ProbeConfig, SolverConfig, TrainOn
+from azr.config import (
+    Draw,
+    Estimator,
+    Flaw,
+    LearnerConfig,
+    PanelConfig,
+    ProbeConfig,
+    ProposeConfig,
+    RoleLearning,
+    SolverConfig,
+    TrainOn,
+)
 from azr.errors import UserError
 from azr.run import Run
 from azr.telemetry import read_metrics
 from azr.training import train
+from tasks.triplet import TaskType
 from tests.azr.players import scripted_engine, tiny_config, tiny_model_folder
 
 STEPS = 5
@@ -156,6 +169,66 @@ def test_resumed_from_a_checkpoint_it_ends_the_same(model, finished, tmp_path):
     subprocess.run([*player(model, tmp_path)[:-1], "2"], check=True, capture_output=True)
     subprocess.run(player(model, tmp_path, resume=True), check=True, capture_output=True)
     assert_same_end(Run(tmp_path / "tiny"), finished)
+
+
+def learning_config(model, **changes):
+    """More solving than proposing, and all that keeps count of it."""
+    settings = {
+        "steps": 3,
+        "probe": ProbeConfig(every=0),
+        "propose": ProposeConfig(
+            batch=4, references=2, induction_inputs=6, max_tokens=120, samples_per_prompt=2, refuse=(Flaw.CONSTANT,)
+        ),
+        "solver": SolverConfig(
+            batch=3,
+            estimate_samples=4,
+            train_on=TrainOn.ESTIMATE,
+            max_tokens=60,
+            rounds=3,
+            draw=Draw.UNCERTAIN,
+        ),
+        "learner": LearnerConfig(learning_rate=1e-3, solve=RoleLearning(estimator=Estimator.GRPO)),
+        "panel": PanelConfig(every=2, tasks=2, samples=2),
+    }
+    return tiny_config(model, **(settings | changes))
+
+
+def test_a_step_of_several_rounds_is_one_step_and_resumes_the_same(model, tmp_path):
+    torch.set_num_threads(1)
+    whole, halves = Run(tmp_path / "whole"), Run(tmp_path / "halves")
+    train(learning_config(model), whole, resume=False, open_engine=scripted_engine)
+    train(learning_config(model, steps=2), halves, resume=False, open_engine=scripted_engine)
+    train(learning_config(model), halves, resume=True, open_engine=scripted_engine)
+    assert_same_end(halves, whole)
+    connection = connect_read_only(whole.buffer)
+    answers = dict(connection.execute("SELECT step, COUNT(*) FROM attempt GROUP BY step"))
+    connection.close()
+    assert all(count >= 3 * 3 * 3 * 4 for count in answers.values())  # rounds, tasks of each type, types, answers
+    lines = read_metrics(whole.metrics)
+    assert [line["step"] for line in lines if "panel/rate" in line] == [0, 2, 3]
+    assert all(
+        line["learner/samples"] + line["learner/dropped_samples"] > 3 * 3 * 3 * 4
+        for line in lines
+        if "learner/samples" in line
+    )
+
+
+def test_after_the_last_proposing_step_the_solver_goes_on_alone(model, tmp_path):
+    config = learning_config(model, steps=2)
+    config = replace(config, propose=replace(config.propose, until=0))
+    run = Run(tmp_path / "alone")
+    train(config, run, resume=False, open_engine=scripted_engine)
+    assert {row[1] for row in rows(run, "proposal")} == {0}  # seeding's
+    lines = [line for line in read_metrics(run.metrics) if line["step"]]
+    assert all("reward/propose" not in line and line["learner/samples"] > 0 for line in lines)
+
+
+def test_types_left_out_are_neither_proposed_nor_solved(model, tmp_path):
+    config = learning_config(model, steps=1)
+    config = replace(config, propose=replace(config.propose, types=(TaskType.DEDUCTION,)))
+    run = Run(tmp_path / "one")
+    train(config, run, resume=False, open_engine=scripted_engine)
+    assert {row[2] for row in rows(run, "task")} == {"deduction"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,10 +1,13 @@
 """`python -m sandbox`: one answer a line, in order, whatever the lines hold."""
 
+import contextlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -77,3 +80,30 @@ def test_answers_come_before_the_input_ends() -> None:
             assert json.loads(process.stdout.readline())["status"] == "ok"
         process.stdin.close()
         assert process.wait(30) == 0
+
+
+LINE = b'{"program": null, "calls": ["1"]}\n'
+
+
+@pytest.mark.parametrize("lines", [3, 2000])
+def test_it_ends_when_its_reader_goes_away_although_more_may_come(lines: int) -> None:
+    command = [sys.executable, "-m", "sandbox", "--workers", "1"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(LINE)
+        assert process.stdout.readline()
+        process.stdout.close()
+        with contextlib.suppress(BrokenPipeError):  # it may have ended before it read them all
+            process.stdin.write(LINE * lines)
+        assert process.wait(30) == 1  # the input is still open
+        assert process.stderr.read() == b"sandbox: whoever read the answers went away before the last one\n"
+
+
+def test_calls_may_share_one_program() -> None:
+    job = {"program": "n = []\ndef f(x):\n    n.append(x)\n    return len(n)", "calls": ["1", "1"]}
+    together, apart = serve(b"\n".join(json.dumps({**job, "reload": reload}).encode() for reload in (False, True)))
+    assert [call["value"] for call in together["calls"]] == ["1", "2"]
+    assert [call["value"] for call in apart["calls"]] == ["1", "1"]

@@ -1,5 +1,7 @@
 """A program finds all that programs may import, although most run in a process that has the common modules alone."""
 
+from typing import Any
+
 import pytest
 
 from sandbox import JobStatus, Sandbox
@@ -80,3 +82,63 @@ def test_what_may_not_be_imported_is_refused_there_too(sandbox: Sandbox) -> None
         JobStatus.REJECTED,
         "Line 2: the module 'socket' is not on the allow-list",
     )
+
+
+ARRAYS = {
+    "made, changed, compared": (
+        "from array import array\ndef f(x):\n    a = array('d', x)\n    a[0] = 7\n    a.insert(1, -0.0)\n"
+        "    a += array('d', [2])\n"
+        "    a[2:3] = array('d', [5, 6])\n    b = a[1:] * 2\n    del b[0]\n"
+        "    return a.tolist(), list(reversed(b)), a == array('d', a), a < b, 6 in a, sum(a), repr(b), "
+        "bytes(array('B', [1]))",
+        "[1, 2.5]",
+        "([7.0, -0.0, 5.0, 6.0, 2.0], [2.0, 6.0, 5.0, -0.0, 2.0, 6.0, 5.0], True, False, True, 20.0, "
+        "\"array('d', [5.0, 6.0, 2.0, -0.0, 5.0, 6.0, 2.0])\", b'\\x01')",
+    ),
+    "copied, extended": (
+        "from array import array\nimport copy\ndef f(x):\n    a = array('i', x)\n    b = copy.deepcopy([a, a])\n"
+        "    a.extend(range(2))\n    b[0].append(9)\n"
+        "    return a.tolist(), b[1].tolist(), copy.copy(a).pop(), a.index(1), a.count(1), a.typecode, len(a)",
+        "[1, 2]",
+        "([1, 2, 0, 1], [1, 2, 9], 1, 0, 2, 'i', 4)",
+    ),
+    "a text is no number": (
+        "from array import array\ndef f(x):\n    try:\n        return array('d', [x])\n    except TypeError as error:\n"
+        "        return str(error)",
+        "'1'",
+        "'must be real number, not str'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ARRAYS)
+def test_arrays_are_those_of_cpython(sandbox: Sandbox, case: str) -> None:
+    program, call, value = ARRAYS[case]
+    names: dict[str, Any] = {}
+    exec(program, names)
+    assert repr(eval(f"f({call})", names)) == value
+    result = sandbox.evaluate(program, [call])
+    assert (result.status, [c.value or c.error for c in result.calls]) == (JobStatus.OK, [value])
+
+
+@pytest.mark.parametrize(
+    "change", ["a[99] = F()", "a.append(F())", "a.insert(99, F())", "a.fromlist([F()])", "a.extend([F()])"]
+)
+@pytest.mark.parametrize("typecode", ["d", "f"])
+def test_a_number_that_empties_the_array_it_is_put_in(sandbox: Sandbox, typecode: str, change: str) -> None:
+    program = (
+        f"from array import array\na = array('{typecode}', [1.0] * 100)\nclass F:\n    def __float__(self):\n"
+        f"        del a[:]\n        return 2.0\n"
+        f"def f():\n    try:\n        {change}\n    except IndexError:\n        pass\n    return a.tolist()"
+    )
+    result = sandbox.evaluate(program, [""])
+    assert [c.value for c in result.calls] in (["[]"], ["[2.0]"])
+
+
+def test_what_a_call_wrote_to_the_library_is_gone_for_the_next(sandbox: Sandbox) -> None:
+    program = (
+        "import textwrap\ndef f(x):\n    table = textwrap.TextWrapper.unicode_whitespace_trans\n"
+        "    before = len(table)\n    table[x] = x\n    return before, len(table)"
+    )
+    result = sandbox.evaluate(program, ["1000", "2000"])
+    assert [c.value for c in result.calls] == ["(6, 7)", "(6, 7)"]

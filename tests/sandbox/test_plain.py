@@ -68,7 +68,7 @@ NAMES = st.sampled_from(
 )
 PLAIN_NAMES = st.sampled_from(["x", "y", "len", "sorted", "str", "_"])
 ATTRIBUTES = st.sampled_from(
-    ["append", "keys", "items", "a", "format", "now", "_", "_a", "__class__", "__init__", "f_back", "real"]
+    ["append", "keys", "items", "a", "format", "now", "_", "_a", "__class__", "__init__", "f_back", "obj", "real"]
 )
 CONSTANTS = st.sampled_from(
     ["1", "-2.5", "1e9", "0x1f", "'a'", '"b#("', "b'c'", "r'\\d('", "None", "...", "1_0", "'''t'''", "'set'", "()"]

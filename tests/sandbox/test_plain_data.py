@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox import CallStatus, Job, Sandbox
-from sandbox.literals import literal
-from sandbox.values import NotDataError, TooLargeError, canonical, same
+from sandbox.equality import equal
+from sandbox.literals import compute_value
+from sandbox.values import NotDataError, TooLargeError, canonical
 
 ATOMS = (
     st.none()
@@ -56,10 +57,10 @@ DATA = st.recursive(ATOMS, _containers, max_leaves=20)
 @given(DATA)
 def test_the_text_evaluates_back_to_the_value(value: Any) -> None:
     text = canonical(value)
-    back = literal(text)
+    back = compute_value(text)
     assert type(back) is type(value)
     assert canonical(back) == text
-    assert same(back, value)
+    assert equal(back, value)
 
 
 @given(
@@ -73,9 +74,9 @@ def test_the_text_is_the_repr_where_that_evaluates_back(value: Any) -> None:
 
 
 @given(DATA, DATA)
-def test_same_agrees_with_equality(a: Any, b: Any) -> None:
+def test_equal_agrees_with_equality(a: Any, b: Any) -> None:
     if "nan" not in (canonical(a) + canonical(b)).lower():
-        assert same(a, b) == (a == b)
+        assert equal(a, b) == (a == b)
 
 
 @pytest.mark.parametrize(
@@ -166,8 +167,8 @@ def test_sharing_cannot_blow_the_text_up() -> None:
     ],
 )
 def test_literal(text: str, value: Any) -> None:
-    assert literal(text) == value
-    assert type(literal(text)) is type(value)
+    assert compute_value(text) == value
+    assert type(compute_value(text)) is type(value)
 
 
 @pytest.mark.parametrize("program", ["def f(x): return x", "def f(x): return [x, {1: x}, (x,)]"])

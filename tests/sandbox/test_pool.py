@@ -174,11 +174,11 @@ def test_accepts_judges_more_answers_than_a_job_has_room_for() -> None:
 
 
 def test_a_slow_answer_is_not_charged_for_those_before_it(sandbox: Sandbox) -> None:
-    program = "def f(n):\n    x = 0\n    while x < 2_000_000: x += n\n    return n"
-    alone = sandbox.evaluate(program, ["1"])
+    program = "def f(n, i):\n    x = 0\n    while x < 2_000_000: x += n\n    return n"
+    alone = sandbox.evaluate(program, ["1, 0"])
     assert alone.status is JobStatus.OK
     together = int(3 / alone.seconds) + 1  # as many as take three times the limit
-    assert sandbox.accepts(program, ["1"] * together, "1") == [True] * together
+    assert sandbox.accepts(program, [f"1, {i}" for i in range(together)], "1") == [True] * together
 
 
 def test_a_refused_program_accepts_nothing(sandbox: Sandbox) -> None:

@@ -259,20 +259,26 @@ def test_no_descriptor_is_open_in_a_child() -> None:
     assert value(run_behind(program=program)) == "[]"
 
 
+_END = b'["job", "ok", null, false, false]\n'
 FORGERIES = {
     "not JSON": b"\xff\xfe garbage\n",
-    "no object": b"[1, 2]\n",
-    "a number for a value": b'{"status": "ok", "value": 1}\n{"job": "ok"}\n',
-    "a list for a status": b'{"status": ["ok"], "value": "1"}\n{"job": "ok"}\n',
-    "an unknown status": b'{"status": "fine", "value": "1"}\n{"job": "ok"}\n',
-    "ok without a value": b'{"status": "ok"}\n{"job": "ok"}\n',
-    "a string for equal": b'{"status": "ok", "value": "1", "equal": "yes"}\n{"job": "ok"}\n',
-    "too many calls": b'{"status": "ok", "value": "1"}\n' * 3 + b'{"job": "ok"}\n',
-    "too few calls": b'{"job": "ok"}\n',
-    "a list for the job": b'{"status": "ok", "value": "1"}\n{"job": ["ok"]}\n',
-    "an unknown job status": b'{"status": "ok", "value": "1"}\n{"job": "fine"}\n',
+    "a number": b"1\n",
+    "an empty list": b"[]\n",
+    "a list for a status": b'[["ok"], 1]\n' + _END,
+    "an unknown status": b'["fine", 1]\n' + _END,
+    "ok without a value": b'["ok"]\n' + _END,
+    "a verdict of its own": b'["ok", 1, true]\n' + _END,
+    "an object": b'{"status": "ok", "value": 1, "equal": true}\n' + _END,
+    "a value with an unknown tag": b'["ok", {"x": [1]}]\n' + _END,
+    "a value with a wrong part": b'["ok", {"F": [1, 0]}]\n' + _END,
+    "a key without a hash": b'["ok", {"d": [[1], 2]}]\n' + _END,
+    "too many calls": b'["ok", 1]\n' * 3 + _END,
+    "too few calls": _END,
+    "a list for the job": b'["ok", 1]\n["job", ["ok"], null, false, false]\n',
+    "an unknown job status": b'["ok", 1]\n["job", "fine", null, false, false]\n',
     "nesting": b"[" * 100_000 + b"\n",
-    "a huge number": b"9" * 100_000 + b"\n",
+    "a deep value": b'["ok", ' + b"[" * 400 + b"]" * 400 + b"]\n" + _END,
+    "a huge number": b'["ok", ' + b"9" * 100_000 + b"]\n" + _END,
     "nothing": b"",
 }
 
@@ -299,11 +305,11 @@ def test_a_forged_value_is_never_evaluated(tmp_path: Path) -> None:
         "import os, sys, struct, json\ndef f(text):\n    frame = sys._getframe()\n"
         "    while 'channel' not in frame.f_locals:\n        frame = frame.f_back\n"
         "    memory = frame.f_locals['channel'].memory\n"
-        "    data = json.dumps({'status': 'ok', 'value': text}).encode() + b'\\n{\"job\": \"ok\"}\\n'\n"
+        "    data = json.dumps(['ok', text]).encode() + b'\\n[\"job\", \"ok\", null, false, false]\\n'\n"
         "    memory[8:8 + len(data)] = data\n    struct.pack_into('=Q', memory, 0, len(data))\n    os._exit(0)"
     )
     result = run_behind(program=program, call=repr(text))
-    assert result.calls[0].value == text
+    assert result.calls[0].data == text  # a string, and nothing else
     assert not marker.exists()
 
 

@@ -1,15 +1,13 @@
 """AIME 2024 and 2025, AMC 2023: competition problems with a number for an answer."""
 
-from azr.evaluation.benchmark import Area, Benchmark, HubSource, Problem, Row
+from azr.evaluation.benchmark import Area, Benchmark, HubSource, Problem, Row, answer_of, text_of
 from azr.evaluation.judging.math_answer import MathAnswer
 from azr.evaluation.prompts import math_question
 
 
 def _problem(index: int, row: Row) -> Problem:
-    question = row["problem"] if "problem" in row else row["question"]
-    answer = row["answer"]
-    reference = f"{answer:g}" if isinstance(answer, float) else str(answer)
-    return Problem(str(row.get("id", index)), math_question(question), MathAnswer(reference))
+    question = text_of(row, "problem" if "problem" in row else "question")
+    return Problem(str(row.get("id", index)), math_question(question), MathAnswer(answer_of(row, "answer")))
 
 
 AIME24 = Benchmark(

@@ -1,15 +1,23 @@
 """HumanEval+ (Liu et al. 2023, arXiv 2305.01210): HumanEval with some eighty times the inputs."""
 
+from typing import Any
+
 from azr.evaluation.benchmark import Area, Benchmark, HubSource, Problem, Row
 from azr.evaluation.benchmarks.evalplus_rows import inputs_of
 from azr.evaluation.judging.function_outputs import TOLERANT, FunctionOutputs, Rule
 from azr.evaluation.prompts import function_to_complete
+from sandbox import Arguments
 
-# HumanEval/32 asks for any root of a polynomial: EvalPlus puts the answer in.
-_ROOT = Rule(
-    "def accepts(args, out, expected, atol):\n"
-    "    return abs(sum(c * out**power for power, c in enumerate(args[0]))) <= atol"
-)
+
+def _is_root(arguments: Arguments, out: Any, _: Any, atol: float) -> bool:
+    """HumanEval/32 asks for any root of a polynomial: EvalPlus puts the answer in."""
+    (coefficients,) = arguments.positional
+    if not isinstance(out, (int, float)):
+        return False
+    try:
+        return abs(sum(c * out**power for power, c in enumerate(coefficients))) <= atol
+    except OverflowError:
+        return False
 
 
 def _problem(_: int, row: Row) -> Problem:
@@ -21,7 +29,7 @@ def _problem(_: int, row: Row) -> Problem:
         reference=row["prompt"] + row["canonical_solution"],
         inputs=inputs.texts,
         atol=inputs.atol,
-        rule=_ROOT if row["entry_point"] == "find_zero" else TOLERANT,
+        rule=Rule(_is_root) if row["entry_point"] == "find_zero" else TOLERANT,
     )
     return Problem(row["task_id"], function_to_complete(row["prompt"]), check)
 

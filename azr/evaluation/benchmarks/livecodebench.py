@@ -5,11 +5,12 @@ import io
 import json
 import pickle
 import zlib
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from azr.evaluation.benchmark import Area, Benchmark, HubSource, Problem, Row
 from azr.evaluation.judging.standard_io import MethodOutputs, StandardIO
 from azr.evaluation.prompts import contest_problem
+from sandbox.values import canonical
 
 
 class _TextUnpickler(pickle.Unpickler):
@@ -28,8 +29,7 @@ def _tests(text: str) -> list[dict[str, str]]:
 
 
 def _source(value: str) -> str:
-    decoded: Any = json.loads(value)
-    return repr(decoded)
+    return canonical(json.loads(value), limit=1 << 26)
 
 
 def _problem(_: int, row: Row) -> Problem:
@@ -39,7 +39,7 @@ def _problem(_: int, row: Row) -> Problem:
     if tests[0]["testtype"] == "stdin":
         check = StandardIO(tuple(test["input"] for test in tests), tuple(test["output"] for test in tests))
     else:
-        inputs = tuple(", ".join(map(_source, test["input"].splitlines())) for test in tests)
+        inputs = tuple(", ".join(map(_source, test["input"].rstrip("\n").split("\n"))) for test in tests)
         method = json.loads(row["metadata"])["func_name"]
         check = MethodOutputs(method, inputs, tuple(_source(test["output"]) for test in tests))
     return Problem(row["question_id"], prompts, check)

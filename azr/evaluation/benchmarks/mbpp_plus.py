@@ -3,10 +3,14 @@
 The facts below are EvalPlus' (Apache-2.0): the types that its JSON has lost, and the problems with a rule of their own.
 """
 
+from typing import Any
+
 from azr.evaluation.benchmark import Area, Benchmark, HubSource, Problem, Row
-from azr.evaluation.benchmarks.evalplus_rows import inputs_of
-from azr.evaluation.judging.function_outputs import TOLERANT, FunctionOutputs, Rule
+from azr.evaluation.benchmarks.evalplus_rows import Inputs, inputs_of
+from azr.evaluation.judging.function_outputs import TOLERANT, FunctionOutputs, Rule, close_numbers
 from azr.evaluation.prompts import function_to_write
+from sandbox import Arguments, equal
+from sandbox.encoding import EncodingError, Tables
 
 # Number of the problem → shape of its arguments (evalplus_rows.restored).
 _GROUPS = {
@@ -24,51 +28,73 @@ _GROUPS = {
 _SHAPES = {int(number): shape for shape, numbers in _GROUPS.items() for number in numbers.split()}
 
 
-def _called(body: str) -> str:
-    """A binding that calls the entry point as `judged`, whatever its name, and goes on with `body`."""
-    return f"judged = {{entry}}\ndef f(*args):\n    found = judged(*args)\n{body}"
+def _same_elements(_: Arguments, out: Any, expected: Any, __: float) -> bool:
+    """Any order and number of the same elements."""
+    if type(out) not in (list, tuple, set, frozenset, dict, str):
+        return False
+    try:
+        return Tables().set(list(out)) == set(expected)
+    except (TypeError, EncodingError):  # elements without a hash, or chosen so that their hashes collide
+        return False
 
 
-# Any order and number of the same elements.
-_AS_SETS = Rule("def accepts(args, out, expected, atol):\n    return set(out) == set(expected)")
+def _aligned(arguments: Arguments, out: Any, expected: Any, _: float) -> bool:
+    """Numbers of different length may also be aligned at their last digit."""
+    a, b = (str(number) for number in arguments.positional)
+    width = max(len(a), len(b))
+    aligned = sum(abs(int(x) - int(y)) for x, y in zip(a.zfill(width), b.zfill(width), strict=True))
+    return equal(out, expected) or equal(out, aligned)
+
+
+def _upright(arguments: Arguments, out: Any, expected: Any, atol: float) -> bool:
+    """The height of a pyramid may also be read as its own, not a face's."""
+    edge, height = arguments.positional
+    upright = round(edge**2 + 2 * edge * ((edge / 2) ** 2 + height**2) ** 0.5)
+    if not isinstance(out, (int, float)):
+        return False
+    return equal(out, expected) or close_numbers(out, upright, atol)
+
+
 # The original solutions return a match object or None: only whether there is something counts.
 _ANYTHING = Rule(
-    TOLERANT.accepts,
-    _called("    return found if isinstance(found, bool) else found is not None"),
+    function="found_anything",
+    addition="def found_anything(*args):\n"
+    "    found = {entry}(*args)\n"
+    "    return found if isinstance(found, bool) else found is not None\n",
 )
 # Some lists have a text of a gigabyte: a long one leaves the sandbox as its length and the digest of its items' reprs.
 _LONG = Rule(
-    TOLERANT.accepts,
-    "import hashlib\n"
-    + _called(
-        "    if len(found) <= 10_000:\n        return found\n"
-        "    digest = hashlib.md5()\n"
-        "    for item in found:\n        digest.update(repr(item).encode())\n"
-        "    return len(found), digest.hexdigest()"
-    ),
+    function="list_or_digest",
+    addition="def list_or_digest(*args):\n"
+    "    import hashlib\n"
+    "    found = {entry}(*args)\n"
+    "    if len(found) <= 10_000:\n        return found\n"
+    "    digest = hashlib.md5()\n"
+    "    for item in found:\n        digest.update(repr(item).encode())\n"
+    "    return len(found), digest.hexdigest()\n",
 )
-# Numbers of different length may also be aligned at their last digit.
-_ALIGNED = Rule(
-    "def accepts(args, out, expected, atol):\n"
-    "    a, b = str(args[0]), str(args[1])\n"
-    "    width = max(len(a), len(b))\n"
-    "    aligned = sum(abs(int(x) - int(y)) for x, y in zip(a.zfill(width), b.zfill(width)))\n"
-    "    return out in (expected, aligned)"
-)
-# The height of a pyramid may also be read as its own, not a face's.
-_UPRIGHT = Rule(
-    "def accepts(args, out, expected, atol):\n"
-    "    edge, height = args\n"
-    "    upright = round(edge**2 + 2 * edge * ((edge / 2) ** 2 + height**2) ** 0.5)\n"
-    "    return out == expected or abs(out - upright) <= atol"
-)
-_RULES = {**dict.fromkeys((2, 7, 111, 140, 232, 249, 579, 769), _AS_SETS), 255: _LONG, 558: _ALIGNED, 581: _UPRIGHT}
+_RULES = {
+    **dict.fromkeys((2, 7, 111, 140, 232, 249, 579, 769), Rule(_same_elements)),
+    255: _LONG,
+    558: Rule(_aligned),
+    581: Rule(_upright),
+}
 _RULES_BY_NAME = dict.fromkeys(("check_str", "text_match_three", "text_starta_endb"), _ANYTHING)
 
 
+def number_of(row: Row) -> int:
+    """The number in a row's id, which is `Mbpp/2` in the release file and `2` on the hub."""
+    return int(str(row["task_id"]).rpartition("/")[2])
+
+
+def typed_inputs(row: Row) -> Inputs:
+    """The row's inputs with the types that JSON has lost."""
+    return inputs_of(row, _SHAPES.get(number_of(row), ""))
+
+
 def _problem(_: int, row: Row) -> Problem:
-    number = int(str(row["task_id"]).rpartition("/")[2])
-    inputs = inputs_of(row, _SHAPES.get(number, ""))
+    number = number_of(row)
+    inputs = typed_inputs(row)
     description = row["prompt"].strip().strip('"').strip()
     if "test_list" in row:  # the hub's rows have the example apart
         description = f"{description}\n{row['test_list'][0]}"

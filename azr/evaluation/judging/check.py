@@ -32,11 +32,15 @@ def open_tools(workers: int = 0) -> Iterator[Tools]:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of one completion: the verdict, the answer read from it, and why it failed (for a person)."""
+    """What became of one completion: the verdict, the answer read from it, and why it failed (for a person).
+
+    `repeats`: whether it only repeats the question, None where that is not asked.
+    """
 
     verdict: Verdict
     answer: str | None = None
     detail: str = ""
+    repeats: bool | None = None
 
 
 class Check(Protocol):

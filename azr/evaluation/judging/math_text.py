@@ -1,196 +1,138 @@
-"""Reading a mathematical answer from text: the box, the unit, the plain number. No algebra here (see math_equal.py)."""
+r"""Finding the answer in a response: its last \boxed{}, what it says the answer is, or its last formula or number.
+
+Everything here takes time linear in the text, whatever the text is.
+"""
 
 import re
 from dataclasses import dataclass
 
-_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
-_SAID = re.compile(r"(?:final\s+)?answer\s*(?:is|:|=)\s*[:=]?\s*(.+)", re.IGNORECASE)
-_HASHES = re.compile(r"####\s*(.+)")
-_MATH = re.compile(r"\$([^$\n]+)\$")
-_NUMBER_IN_TEXT = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?:[eE][-+]?\d+)?")
-_PLAIN_NUMBER = re.compile(r"([-+]?)(\d+(?:,\d{3})*|\d*)(\.\d*)?(?:(?:[eE]|\\times10\^)\{?([-+]?\d+)\}?)?")
-_UNIT_DRESS = r"\\(?:text|mathrm|textrm|mbox|operatorname|rm|quad|mu|AA|,|;|!| )"
-_UNIT_START = re.compile(rf"[\d}})\]](?=[\s~]*(?:{_UNIT_DRESS}|[A-Za-zÅµ]))")
+from azr.evaluation.judging.math_phrase import bare, last_formula_or_number, last_words, read_phrase
 
-# Each unit under one name. A unit that is not here says nothing: the value alone then decides.
-_UNITS = {
-    name: names[0]
-    for names in (
-        ("m", "meter", "meters", "metre", "metres"),
-        ("cm", "centimeter", "centimeters", "centimetre", "centimetres"),
-        ("mm", "millimeter", "millimeters", "millimetre", "millimetres"),
-        ("km", "kilometer", "kilometers", "kilometre", "kilometres"),
-        ("nm", "nanometer", "nanometers"),
-        ("um", "micrometer", "micrometers", "micron", "microns", "µm"),
-        ("angstrom", "angstroms", "Å"),
-        ("inch", "inches", "in"),
-        ("foot", "feet", "ft"),
-        ("yard", "yards", "yd"),
-        ("mile", "miles", "mi"),
-        ("kg", "kilogram", "kilograms"),
-        ("g", "gram", "grams"),
-        ("mg", "milligram", "milligrams"),
-        ("pound", "pounds", "lb", "lbs"),
-        ("ounce", "ounces", "oz"),
-        ("s", "sec", "second", "seconds", "secs"),
-        ("ms", "millisecond", "milliseconds"),
-        ("min", "minute", "minutes", "mins"),
-        ("h", "hour", "hours", "hr", "hrs"),
-        ("day", "days"),
-        ("week", "weeks"),
-        ("month", "months"),
-        ("year", "years", "yr", "yrs"),
-        ("m/s",),
-        ("cm/s", "cm/sec"),
-        ("km/h", "kph"),
-        ("mph",),
-        ("km/s",),
-        ("N", "newton", "newtons"),
-        ("J", "joule", "joules"),
-        ("kJ", "kilojoule", "kilojoules"),
-        ("eV",),
-        ("keV",),
-        ("MeV",),
-        ("erg", "ergs"),
-        ("W", "watt", "watts"),
-        ("K", "kelvin", "kelvins"),
-        ("Hz", "hertz"),
-        ("kHz",),
-        ("MHz",),
-        ("V", "volt", "volts"),
-        ("A", "ampere", "amperes", "amps"),
-        ("Pa", "pascal", "pascals"),
-        ("kPa",),
-        ("MPa",),
-        ("GPa",),
-        ("mol", "mole", "moles"),
-        ("L", "liter", "liters", "litre", "litres"),
-        ("mL", "milliliter", "milliliters"),
-        ("amu",),
-        ("dollar", "dollars", "USD"),
-        ("cent", "cents"),
-        ("euro", "euros"),
-        ("degree", "degrees"),
-        ("radian", "radians", "rad"),
-        ("arcsec", "arcsecs", "arcsecond", "arcseconds"),
-        ("cm^2", "square centimeters"),
-        ("m^2", "square meters"),
-        ("cm^3", "cubic centimeters"),
-        ("m^3", "cubic meters"),
-    )
-    for name in names
-}
+_THINKING = r"(?:think|thinking|thoughts?|reasoning)"
+_THOUGHT = re.compile(
+    rf"[<◁\[](/?){_THINKING}(?:\s[^<>\n]{{0,80}})?[>▷\]]|<\|(?:begin|(end))_of_(?:thought|thinking)\|>", re.IGNORECASE
+)
+# Marks at which an engine would have stopped, and how HTML says bold.
+_STOP = re.compile(
+    r"<\|(?:im_end|endoftext|eot_id|end_of_text|end|eom_id)\|>|</s>|<(?:eos|end_of_turn)>|<｜end▁of▁sentence｜>"
+)
+_HTML = re.compile(r"</?(?:b|strong|i|em|u|p|br|mark|span|div|center|big)(?:\s[^<>\n]{0,80})?\s?/?>", re.IGNORECASE)
+_ANSWER_TAG = re.compile(r"<answer>(.*?)(?:</answer>|(?=<answer>)|\Z)", re.DOTALL)
+_BRACE_OR_BOX = re.compile(r"(\\(?:boxed|fbox|framebox)\s*)?\{|\\[\\{}]|\}")
+_BARE_BOX = re.compile(r"\\boxed\s*([-+]?\$?\.?\d[\d,./]*)")
+_BETWEEN_BOXES = re.compile(r"[\s$,;]*(?:(?:and|or|\\text\{\s*(?:and|or)\s*\}|\\quad|\\qquad)[\s$,;]*)?")
+_WIDE_SPACE = re.compile(r"\s{3,}")  # would cost the patterns for phrases quadratic time
+_CALCULATION = re.compile(r"<<[^<>\n]*>>")  # GSM8K's notes for a calculator: 2*3 = <<2*3=6>>6
+_HASHES = re.compile(r"####[ \t]*(\S.*)")
+_ANNOUNCED = re.compile(
+    r"(?:"
+    # "the answer is", "Answer:", "the answer to the question would be", "answer → "
+    r"(?<![A-Za-z])(?:answers?|ans\.?)(?![A-Za-z])[^\n.:=]{0,60}?"
+    r"(?:(?<![A-Za-z])(?:is|are|was|be|equals?|becomes|gives)(?![A-Za-z])|[:=]|→|[ ]-[ ])"
+    # "### Answer" above a line of its own
+    r"|(?<![A-Za-z])answers?[*_.#]{0,4}[ \t]*(?=\r?\n)"
+    # "A: 26", as in the solutions published with GSM8K
+    r"|(?:^|\n)[ \t*]*A:"
+    r")[ \t:=*_]*",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(r"n't(?![A-Za-z])|(?<![A-Za-z])(?:not|never|no)(?![A-Za-z])", re.IGNORECASE)
+_LONGEST_PHRASE = 2000
+_ANNOUNCEMENTS = 20  # of so many, from the last, one must have an answer behind it
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity:
-    """An answer's value as text, and its unit under our name, None where there is none that we know.
-
-    `certain` is False where the unit may as well be a variable: a bare m or mg.
-    """
-
-    value: str
-    unit: str | None
-    certain: bool = True
+class _Box:
+    start: int
+    content: slice
+    end: int
 
 
 def extract_answer(text: str) -> str | None:
-    """The answer that a response ends with: its last box, else what it says, else its last formula or number.
+    """The answer that a response ends with; None where there is none.
 
-    None where there is none of these. What stands in thinking marks does not count.
+    Thinking does not count, nor does a thought that was never closed, nor what goes on behind a mark of the end. What
+    `<answer>` tags hold goes before what is around them. Then the last box counts, else what is behind `####`, else
+    what is said to be the answer, else the last formula or number, else the last words in bold.
     """
-    text = text.rsplit("</think>", 1)[-1]
+    text = _HTML.sub("", _before_stop(_without_thinking(text)))
+    tagged = _tagged(text)
+    text = tagged or text
     if (box := last_box(text)) is not None:
-        return box[0].strip() or None
-    for pattern in (_HASHES, _SAID):
-        if found := pattern.findall(text):
-            return _trimmed(found[-1])
-    for pattern in (_MATH, _NUMBER_IN_TEXT):
-        if found := pattern.findall(text):
-            return _trimmed(found[-1])
-    return None
+        return box[0].strip()
+    if found := _BARE_BOX.findall(text):
+        return found[-1].rstrip(".,")
+    text = _before_open_box(text)
+    text = _WIDE_SPACE.sub(lambda m: "\n\n" if "\n" in m[0] else " ", _CALCULATION.sub("", text))
+    if hashes := _HASHES.findall(text):
+        return read_phrase(hashes[-1]) or bare(hashes[-1]) or None
+    said = [found for found in _ANNOUNCED.finditer(text) if not _DENIED.search(found[0])]
+    for announced in reversed(said[-_ANNOUNCEMENTS:]):
+        if answer := read_phrase(text[announced.end() : announced.end() + _LONGEST_PHRASE]):
+            return answer
+    if tagged and (answer := read_phrase(tagged)):
+        return answer
+    return last_formula_or_number(text) or last_words(text)
 
 
 def last_box(text: str) -> tuple[str, str] | None:
-    r"""What stands in the last closed \boxed{...}, and the text behind it; None where no box closes."""
-    for opening in reversed(list(_BOX.finditer(text))):
-        depth = 1
-        for position in range(opening.end(), len(text)):
-            depth += {"{": 1, "}": -1}.get(text[position], 0)
-            if depth == 0:
-                return text[opening.end() : position], text[position + 1 :]
-    return None
+    r"""What stands in the last closed \boxed{...} that is in no other, and the text behind it; None if there is none.
 
-
-def split_unit(answer: str) -> Quantity:
-    """The answer without its unit, and the unit; a word that is no unit known here stays in the value."""
-    text = plain(answer)
-    if text.startswith(("$", "\\$")):
-        return Quantity(text.lstrip("\\$"), "dollar")
-    if found := re.search(r"(?:\^\{?\s*\\circ\s*\}?|°)$", text):
-        return Quantity(text[: found.start()], "degree")
-    for start in _unit_starts(text):
-        if unit := known_unit(text[start:]):
-            dressed = "\\" in text[start:] or len(text[start:].strip()) > 2
-            return Quantity(text[:start].strip(), unit, certain=dressed)
-    return Quantity(text, None)
-
-
-def known_unit(text: str) -> str | None:
-    r"""Our name of the unit that `text` consists of, LaTeX dress (\mathrm{~cm}) taken off; None if it is none."""
-    bare = re.sub(r"\\(?:text|mathrm|textrm|operatorname|mbox|rm|quad|,|;|!| )|[~{}\s.$]", " ", text)
-    bare = re.sub(r"\\mu\b", "u", bare).replace("\\AA", "Å")
-    bare = re.sub(r"\s*([/^])\s*", r"\1", " ".join(bare.split()))
-    joined = bare.replace(" ", "")
-    return _UNITS.get(bare) or _UNITS.get(joined) or (_UNITS.get(bare.lower()) if len(bare) > 3 else None)
-
-
-def unit_behind(tail: str) -> str | None:
-    """The unit that follows a boxed number in a written solution, None where what follows is no unit known here."""
-    return known_unit(re.split(r"[,=\n$]|\\\\(?![A-Za-z])|\\(?:end|\])", tail.lstrip().removeprefix("$"))[0])
-
-
-def plain_number(text: str) -> float | int | None:
-    """The number that `text` spells out (1,000 / -3.5 / 4.5e33 / 4.5 \\times 10^{33}), None if it is anything else."""
-    squeezed = re.sub(r"\s|\\[,;! ]|\{,\}", lambda m: "," if m.group() == "{,}" else "", text)
-    squeezed = squeezed.replace("\\cdot10", "\\times10")
-    found = _PLAIN_NUMBER.fullmatch(squeezed)
-    if not found or not (found[2] or (found[3] or "").strip(".")):
+    Boxes that only a comma or an "and" parts are one list. An empty box is none.
+    """
+    boxes = [box for box in _closed_boxes(text) if text[box.content].strip()]
+    if not boxes:
         return None
-    sign, whole, decimals, exponent = found.groups()
-    digits = f"{sign}{whole.replace(',', '') or '0'}"
-    if len(digits) > 400 or (exponent and abs(int(exponent)) > 400):
-        return None
-    if decimals is None and exponent is None:
-        return int(digits)
-    value = float(f"{digits}{decimals or ''}e{exponent or 0}")
-    return int(value) if decimals and not decimals.strip(".0") and exponent is None else value
+    contents = [text[boxes[-1].content].strip()]
+    for box, following in zip(reversed(boxes[:-1]), reversed(boxes), strict=False):
+        between = text[box.end : following.start]
+        if len(between) > 40 or not ("," in between or "and" in between or "or" in between):
+            break
+        if not _BETWEEN_BOXES.fullmatch(between):
+            break
+        contents.append(text[box.content].strip())
+    return ", ".join(dict.fromkeys(reversed(contents))), text[boxes[-1].end :]
 
 
-def plain(answer: str) -> str:
-    """The answer without what never changes its meaning: dollar signs around it, sizes of brackets, a full stop."""
-    text = answer.strip().rstrip(".").strip()
-    if text.startswith("$") and text.endswith("$") and len(text) > 2:
-        text = text.strip("$")
-    text = re.sub(r"\\left(?![a-z])|\\right(?![a-z])|\\displaystyle", "", text)
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
-    return text.strip().rstrip(".").strip()
+def _closed_boxes(text: str) -> list[_Box]:
+    """Every box that closes and stands in no other one that does, in order."""
+    open_braces: list[re.Match[str]] = []
+    closed: list[_Box] = []
+    for mark in _BRACE_OR_BOX.finditer(text):
+        if mark[0] == "}":
+            if open_braces and (opening := open_braces.pop())[1]:
+                while closed and closed[-1].start > opening.start():
+                    closed.pop()
+                closed.append(_Box(opening.start(), slice(opening.end(), mark.start()), mark.end()))
+        elif mark[0].endswith("{") and (mark[1] or mark[0] == "{"):
+            open_braces.append(mark)
+    return closed
 
 
-def squeezed(answer: str) -> str:
-    """`plain` without white space and text marks, in lower case where it is a word: for comparing as strings."""
-    text = re.sub(r"\\(?:text|mathrm|textrm|mbox|textbf)\s*\{([^{}]*)\}", r"\1", plain(answer))
-    text = re.sub(r"\s|\\[,;! ]|~", "", text)
-    return text.lower() if text.isalpha() else text
+def _before_open_box(text: str) -> str:
+    """What goes before a box that never closes: of the text within, no one knows how it would have gone on."""
+    opened = re.search(r"\\(?:boxed|fbox|framebox)\s*\{(?!\s*\})", text)
+    return text[: opened.start()] if opened else text
 
 
-def _trimmed(text: str) -> str | None:
-    text = text.strip().strip("*").strip()
-    if found := _MATH.search(text):
-        text = found[1]
-    return text.rstrip(".").strip() or None
+def _without_thinking(text: str) -> str:
+    kept: list[str] = []
+    start, thinking = 0, False
+    for tag in _THOUGHT.finditer(text):
+        ends = bool(tag[1] or tag[2])
+        if not thinking and ends:
+            kept.clear()  # the prompt had opened the thought that ends here
+        elif not thinking:
+            kept.append(text[start : tag.start()])
+        start, thinking = tag.end(), not ends
+    return "\n".join(kept if thinking else [*kept, text[start:]])
 
 
-def _unit_starts(text: str) -> list[int]:
-    """Places where a unit may begin: behind a digit or bracket, before unit dress or a letter."""
-    return [found.end() for found in _UNIT_START.finditer(text)]
+def _before_stop(text: str) -> str:
+    """The text to its end mark; marks before which there is nothing are the prompt's."""
+    return next((part for part in _STOP.split(text) if part.strip()), "")
+
+
+def _tagged(text: str) -> str | None:
+    tagged = [found for found in _ANSWER_TAG.findall(text) if found.strip()]
+    return tagged[-1] if tagged else None

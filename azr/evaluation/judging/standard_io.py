@@ -1,37 +1,33 @@
 """Judges contest programs, as LiveCodeBench does (Jain et al. 2024, arXiv 2403.07974).
 
-A program that reads standard input and prints becomes a function from the one text to the other: its top level is the
-function's body, every name that it binds there is declared global, and `input`, `print` and `sys` are stand-ins. What a
-program can't do here, though it could at a contest: threads, `os.read`, third-party modules. One time limit is for all
-tests of a problem.
+A program that reads standard input and prints is run as a script, once for each test, with nothing of ours in its
+namespace but the names that LiveCodeBench's harness imports beforehand. A class is made once and its method called for
+all tests. What is printed or returned is compared here. What a program can't do, though it could at a contest: threads,
+`os.read`, random numbers, third-party modules.
 """
 
-import ast
-import symtable
-from collections.abc import Sequence
+import re
+import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 
 from azr.evaluation.judging.check import Judgement, Tools, judge_parsed
-from azr.evaluation.judging.program_text import parse, whole_program
-from azr.evaluation.judging.standins import StandIns
-from sandbox import CallStatus, Job, JobStatus
+from azr.evaluation.judging.each_call import each_call
+from azr.evaluation.judging.program_text import whole_program, with_preamble
+from sandbox import Arguments, CallStatus, Job, JobStatus, StandardInput, equal, read_arguments, read_value
 
-TIMEOUT_S = 30.0
-_PRELUDE = Path(__file__).with_name("stdio_prelude.py").read_text(encoding="utf-8")
+TIMEOUT_S = 12.0  # of each test; twice the harness's
+METHOD_TIMEOUT_S = 30.0  # of all tests of a method together
+RECURSION_LIMIT = 50_000
 
-# What LiveCodeBench's harness, as the contest sites, has imported before a solution runs.
-_IMPORTS = """
-import bisect, collections, copy, functools, heapq, itertools, math, operator, re, string
-from bisect import bisect_left, bisect_right, insort
-from collections import Counter, OrderedDict, defaultdict, deque
-from functools import cache, cmp_to_key, lru_cache, reduce
-from heapq import heapify, heappop, heappush, heapreplace, nlargest, nsmallest
-from itertools import accumulate, chain, combinations, permutations, product
-from math import ceil, comb, floor, gcd, inf, sqrt
-from typing import Dict, List, Optional, Set, Tuple
-"""
+# What LiveCodeBench's harness has imported before a solution runs, as far as the sandbox has it. Two names that are
+# functions of `operator` and built-ins are the built-ins again; of what `typing` and `collections` share, the latter's
+# is taken.
+_STARS = "typing string re datetime collections heapq bisect copy math itertools functools operator io sys json"
+_MODULES = "string, re, datetime, collections, heapq, bisect, copy, math, itertools, functools, operator, io, sys, json"
+_IMPORTS = "; ".join([*(f"from {name} import *" for name in _STARS.split()), "del abs, pow", f"import {_MODULES}"])
+_STATISTICS = re.compile(rf"\b(?:statistics|{'|'.join(statistics.__all__)})\b")  # a module that few programs ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,92 +40,73 @@ class StandardIO:
     def judge(self, tools: Tools, completions: Sequence[str]) -> list[Judgement]:
         """One judgement a completion."""
         programs = [whole_program(completion) for completion in completions]
-        return judge_parsed(programs, lambda different: self._judge(tools, different))
+        return judge_parsed(programs, lambda different: [self._judge(tools, program) for program in different])
 
-    def _judge(self, tools: Tools, programs: list[str]) -> list[tuple[bool, str]]:
-        calls = tuple(repr(text) for text in self.inputs)
-        jobs = [Job(as_function(program), calls, timeout_s=TIMEOUT_S) for program in programs]
-        verdicts: list[tuple[bool, str]] = []
-        for result in tools.sandbox.map(jobs):
-            wrong = ""
-            for call, wanted in zip(result.calls, self.outputs, strict=False):
-                if call.value is None:
-                    wrong = call.error or call.status
-                elif not same_text(ast.literal_eval(call.value), wanted):
-                    wrong = "another text than expected was printed"
-                if wrong:
-                    break
-            if not wrong and result.status is not JobStatus.OK:
-                wrong = f"{result.status}: {result.error or ''}"
-            verdicts.append((not wrong, wrong))
-        return verdicts
+    def _judge(self, tools: Tools, program: str) -> tuple[bool, str]:
+        tests = tuple(map(StandardInput, self.inputs))
+        job = Job(with_imports(program), tests, timeout_s=TIMEOUT_S, recursion_limit=RECURSION_LIMIT)
+        for call, wanted in zip(each_call(tools.sandbox, job, TIMEOUT_S), self.outputs, strict=True):
+            if call.status is not CallStatus.OK:
+                return False, call.error or call.status
+            if type(call.data) is not str or not same_text(call.data, wanted):  # an escaped child may say anything
+                return False, "another text than expected was printed"
+        return True, ""
 
 
 @dataclass(frozen=True, slots=True)
 class MethodOutputs:
     """Right is a program whose `Solution().method` gives the expected value for every argument list.
 
-    `inputs` and `outputs` are source text. A tuple counts as the list of its items.
+    `inputs` are argument lists, as values or as source text, `outputs` source text. A tuple counts as the list of its
+    items.
     """
 
     method: str
-    inputs: tuple[str, ...]
+    inputs: tuple[Arguments | str, ...]
     outputs: tuple[str, ...]
 
     def judge(self, tools: Tools, completions: Sequence[str]) -> list[Judgement]:
         """One judgement a completion."""
         programs = [whole_program(completion, "Solution") for completion in completions]
-        return judge_parsed(programs, lambda different: self._judge(tools, different))
+        return judge_parsed(programs, lambda different: list(self._judge(tools, different)))
 
-    def _judge(self, tools: Tools, programs: list[str]) -> list[tuple[bool, str]]:
-        binding = (
-            f"def f(*arguments):\n    value = Solution().{self.method}(*arguments)\n"
-            "    return list(value) if isinstance(value, tuple) else value\n"
-        )
+    def _judge(self, tools: Tools, programs: list[str]) -> Iterator[tuple[bool, str]]:
+        inputs = tuple(read_arguments(call) if isinstance(call, str) else call for call in self.inputs)
+        outputs = [read_value(text) for text in self.outputs]
         jobs = [
-            Job(f"{_IMPORTS}{program}\n{binding}", self.inputs, self.outputs, timeout_s=TIMEOUT_S)
+            Job(
+                with_imports(program),
+                inputs,
+                timeout_s=METHOD_TIMEOUT_S,
+                reload=False,
+                function=f"Solution().{self.method}",
+                recursion_limit=RECURSION_LIMIT,
+            )
             for program in programs
         ]
-        verdicts: list[tuple[bool, str]] = []
         for result in tools.sandbox.map(jobs):
-            failed = next((call for call in result.calls if not call.equal), None)
-            if failed is not None:
-                reason = failed.error or ("another value" if failed.status is CallStatus.OK else failed.status)
-                verdicts.append((False, reason))
-            else:
-                right = result.status is JobStatus.OK
-                verdicts.append((right, "" if right else f"{result.status}: {result.error or ''}"))
-        return verdicts
+            wrong = ""
+            for call, wanted in zip(result.calls, outputs, strict=False):
+                if call.status is not CallStatus.OK:
+                    wrong = call.error or call.status
+                elif not equal(list(call.data) if type(call.data) is tuple else call.data, wanted):
+                    wrong = "another value"
+                if wrong:
+                    break
+            if not wrong and result.status is not JobStatus.OK:
+                wrong = f"{result.status}: {result.error or ''}"
+            yield not wrong, wrong
 
 
-def as_function(program: str) -> str:
-    """Source of a function f(text), which gives what `program` prints when it reads `text`."""
-    tree = parse(program)
-    tree = _MainModule(_top_level_annotations(tree)).visit(tree)
-    tree = StandIns({"sys": "system_standin"}).visit(tree)
-    body = [node for node in tree.body if not _is_star_import(node)]
-    stars = [node for node in tree.body if _is_star_import(node)]
-    bound = sorted(_bound_names(ast.unparse(tree)))
-    declared = [ast.Global(bound)] if bound else []
-    function = ast.parse(
-        "def f(text):\n    system_standin.set_input(text)\n"
-        "    try:\n        pass\n    except ProgramExit:\n        pass\n"
-        "    return ''.join(system_standin.stdout.parts)"
-    )
-    definition = function.body[0]
-    assert isinstance(definition, ast.FunctionDef)
-    attempt = definition.body[1]
-    assert isinstance(attempt, ast.Try)
-    attempt.body = body or [ast.Pass()]
-    definition.body[:0] = declared
-    source = ast.Module([*stars, *function.body], [])
-    return f"{_IMPORTS}{_PRELUDE}\n{ast.unparse(ast.fix_missing_locations(source))}\n"
+def with_imports(program: str) -> str:
+    """The program behind the harness's imports."""
+    return with_preamble(program, f"{_IMPORTS}, statistics" if _STATISTICS.search(program) else _IMPORTS)
 
 
 def same_text(printed: str, wanted: str) -> bool:
     """Whether the texts agree line by line, white space at their ends apart; or, token by token, as numbers."""
-    ours = [line.strip() for line in printed.strip().splitlines()]
-    theirs = [line.strip() for line in wanted.strip().splitlines()]
+    ours = [line.strip() for line in printed.strip().split("\n")]
+    theirs = [line.strip() for line in wanted.strip().split("\n")]
     if ours == theirs:
         return True
     if len(ours) != len(theirs):
@@ -142,43 +119,3 @@ def _same_numbers(ours: list[str], theirs: list[str]) -> bool:
         return [Decimal(token) for token in ours] == [Decimal(token) for token in theirs]
     except InvalidOperation:
         return False
-
-
-def _is_star_import(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-
-
-def _bound_names(source: str) -> set[str]:
-    """The names that the top level of `source` binds."""
-    table = symtable.symtable(source, "<program>", "exec")
-    return {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
-
-
-def _top_level_annotations(tree: ast.Module) -> set[ast.AnnAssign]:
-    """The annotated assignments outside functions and classes."""
-    found: set[ast.AnnAssign] = set()
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.AnnAssign):
-            found.add(node)
-        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-            waiting.extend(ast.iter_child_nodes(node))
-    return found
-
-
-class _MainModule(ast.NodeTransformer):
-    """`__name__` is "__main__", and the given annotations go, since a global can't have one inside a function."""
-
-    def __init__(self, annotated: set[ast.AnnAssign]) -> None:
-        self._annotated = annotated
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return ast.Constant("__main__") if node.id == "__name__" and isinstance(node.ctx, ast.Load) else node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
-        if node not in self._annotated:
-            return node
-        if node.value is None:
-            return ast.Pass()
-        return ast.Assign([node.target], self.visit(node.value), lineno=node.lineno)

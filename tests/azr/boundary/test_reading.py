@@ -47,11 +47,11 @@ def test_solved_or_not_is_not_taken_for_a_count(tmp_path):
     assert [tally.right for tally in side.tallies.values()] == [1, 0]
 
 
-def test_packed_files_are_known_by_their_content_and_a_byte_order_mark_does_no_harm(tmp_path):
-    line = json.dumps({"task_id": "p", "n": 4, "right": 1}).encode()
-    (tmp_path / "packed.jsonl").write_bytes(gzip.compress(line))
-    (tmp_path / "plain.gz").write_bytes(b"\xef\xbb\xbf" + line)
-    assert counted(tmp_path / "packed.jsonl") == counted(tmp_path / "plain.gz") == {"p": (4, 1)}
+def test_packed_files_are_read_and_a_byte_order_mark_does_no_harm(tmp_path):
+    line = b"\xef\xbb\xbf" + json.dumps({"task_id": "p", "n": 4, "right": 1}).encode()
+    (tmp_path / "packed.jsonl.gz").write_bytes(gzip.compress(line))
+    (tmp_path / "plain.jsonl").write_bytes(line)
+    assert counted(tmp_path / "packed.jsonl.gz") == counted(tmp_path / "plain.jsonl") == {"p": (4, 1)}
 
 
 def test_lines_of_no_use_are_counted_and_named(tmp_path):
@@ -80,11 +80,13 @@ def test_lines_of_no_use_are_counted_and_named(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "No such file"),
+        (None, "can't be read: No such file"),
         (b"", "no line that can be used"),
         (b"{\n", "line 1: not JSON"),
         (b'{"task_id": "p", "completion": "x"}\n', "line 1: no verdict"),
-        (gzip.compress(b'{"task_id": "p", "n": 1, "right": 1}\n' * 999)[:30], "can't be read"),
+        (b"[" * 100_000, "line 1: not JSON: nested too deeply"),
+        (b'{"task_id": "\xe9", "n": 1, "right": 1}', "line 1: not UTF-8: byte 0xe9"),
+        (gzip.compress(b'{"task_id": "p", "n": 1, "right": 1}\n' * 999), "is gzip, but its name"),
     ],
 )
 def test_a_file_that_says_nothing_is_refused_in_one_line(tmp_path, content, message):
@@ -95,6 +97,13 @@ def test_a_file_that_says_nothing_is_refused_in_one_line(tmp_path, content, mess
         read_side("a", path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_cut_packed_file_is_refused(tmp_path):
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"task_id": "p", "n": 1, "right": 1}\n' * 999)[:-20])
+    with pytest.raises(UserError, match="cut off"):
+        read_side("a", path)
 
 
 def test_only_lines_without_a_verdict_are_judged_and_problems_keep_their_order(tmp_path):

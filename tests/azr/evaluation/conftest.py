@@ -16,6 +16,7 @@ from azr.evaluation.data import DataPlaces
 from azr.evaluation.judging.check import Tools, open_tools
 
 Row = dict[str, Any]
+DATA = Path(os.environ.get("AZR_DATA") or Path(__file__).parents[4] / "shared" / "data")
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +29,9 @@ def tools() -> Iterator[Tools]:
 @pytest.fixture(scope="session")
 def public_data() -> DataPlaces:
     """The public benchmark files."""
-    folder = Path(os.environ.get("AZR_DATA") or Path(__file__).parents[4] / "shared" / "data")
-    if not folder.is_dir():
+    if not DATA.is_dir():
         pytest.skip("the public benchmark files are not here: set AZR_DATA to their folder")
-    return DataPlaces(folders=(folder,))
+    return DataPlaces(folders=(DATA,))
 
 
 @pytest.fixture(scope="session")

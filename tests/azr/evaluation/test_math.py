@@ -9,7 +9,9 @@ from azr.evaluation.data import DataPlaces, load_problems
 from azr.evaluation.judging.check import Tools
 from azr.evaluation.judging.math_answer import MathAnswer
 from azr.evaluation.judging.math_grader import MathGrader
-from azr.evaluation.judging.math_text import extract_answer, known_unit, split_unit, unit_behind
+from azr.evaluation.judging.math_quantity import split_unit
+from azr.evaluation.judging.math_text import extract_answer
+from azr.evaluation.judging.math_units import known_unit, unit_behind
 from tasks.triplet import Verdict
 
 SETS = ["aime24", "aime25", "amc23", "math500", "minerva", "olympiadbench", "gsm8k"]

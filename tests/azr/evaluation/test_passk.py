@@ -56,3 +56,20 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
         low, high = bootstrap_interval(values, confidence=0.9, resamples=300, seed=trial)
         covered += low <= 0.3 <= high
     assert 0.84 <= covered / 200 <= 0.96
+
+
+def test_problems_of_one_subject_are_drawn_together() -> None:
+    """Two equal problems a subject say no more than one: the interval is that of the subjects."""
+    values = np.array([0.0, 1.0, 0.0, 0.0, 1.0, 0.5, 0.25, 1.0, 0.0, 0.75])
+    twice = np.repeat(values, 2)
+    names = [f"p{n // 2:02}" for n in range(20)]
+    assert bootstrap_interval(twice, subjects=names) == pytest.approx(bootstrap_interval(values))
+    low, high = bootstrap_interval(twice)
+    wide_low, wide_high = bootstrap_interval(twice, subjects=names)
+    assert high - low < wide_high - wide_low
+
+
+def test_a_subject_weighs_as_its_number_of_problems() -> None:
+    low, high = bootstrap_interval(np.array([1.0, 1.0, 1.0, 0.0]), subjects=["a", "a", "a", "b"], resamples=4000)
+    assert (low, high) == (0.0, 1.0)
+    assert bootstrap_interval(np.array([0.5, 0.5, 0.5]), subjects=["a", "a", "b"]) == (0.5, 0.5)

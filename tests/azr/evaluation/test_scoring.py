@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from azr.errors import UserError
-from azr.evaluation.benchmarks import BENCHMARKS, TABLE1
-from azr.evaluation.comparison import compare, judged_files, read_judged
-from azr.evaluation.data import data_places, load_problems
+from azr.evaluation.benchmarks import BENCHMARKS, TABLE1, find_benchmark
+from azr.evaluation.comparison import compare, compare_repeats, judged_files, read_judged
+from azr.evaluation.data import DataPlaces, data_places, load_problems
 from azr.evaluation.judging.check import Judgement, Tools
+from azr.evaluation.judging.task_answer import TaskAnswer
 from azr.evaluation.samples import Sample, read_samples, write_judged
 from azr.evaluation.scoring import Score, score_counts, score_samples
 from azr.evaluation.table import paper_rows, table_row, write_table
@@ -205,3 +206,57 @@ def test_samples_without_verdicts_are_not_compared(tmp_path: Path) -> None:
     assert judged_files(str(tmp_path)) == {"humaneval": path}
     with pytest.raises(UserError, match="no such file"):
         judged_files(str(tmp_path / "nothing"))
+
+
+# -- small programs ----------------------------------------------------------------------------------------------------
+
+
+def test_scores_tell_grades_and_how_often_the_question_is_repeated(tools: Tools, tmp_path: Path) -> None:
+    problems = load_problems(find_benchmark("small-own-d-tune"), DataPlaces())
+    straight = next(problem for problem in problems if problem.grade == 1)
+    looping = next(problem for problem in problems if problem.grade == 4)
+    assert isinstance(straight.check, TaskAnswer)
+    task = straight.check.task
+    path = tmp_path / "samples.jsonl"
+    texts = [(straight, task.output), (straight, task.input), (looping, "None"), (looping, "")]
+    path.write_text("".join(sample(problem.task_id, text) + "\n" for problem, text in texts))
+    score = score_samples("small-own-d-tune", [straight, looping], read_samples(path), [1, 2], tools)
+    found = score.as_json()
+    assert found["by_grade"] == {"1": 0.5, "4": 0.0}
+    assert found["repeats"] == pytest.approx(1 / 4)
+    assert found["pass@k"] == {"1": pytest.approx(1 / 4), "2": pytest.approx(1 / 2)}
+
+
+def test_repeats_are_compared_where_both_were_asked() -> None:
+    def judged(*repeats: bool | None) -> list[Sample]:
+        return [Sample(f"p{n // 2}", "", WRONG, repeating) for n, repeating in enumerate(repeats)]
+
+    found = compare_repeats("small", judged(True, True, True, False), judged(False, False, True, False))
+    assert found is not None
+    assert (found.measure, found.a, found.b, found.difference) == ("repeats", 0.75, 0.25, -0.5)
+    assert compare_repeats("small", judged(True, None), judged(True, True)) is None
+
+
+def test_pass_at_k_is_compared_too() -> None:
+    a = [Sample("p0", "", verdict) for verdict in (RIGHT, WRONG, WRONG, WRONG)]
+    b = [Sample("p0", "", verdict) for verdict in (RIGHT, RIGHT, WRONG, WRONG)]
+    assert compare("x", a, b, k=2).a == pytest.approx(1 / 2)
+    assert compare("x", a, b, k=2).b == pytest.approx(5 / 6)
+    with pytest.raises(UserError, match="too few for --k 5"):
+        compare("x", a, b, k=5)
+
+
+def test_two_questions_about_one_program_are_compared_together() -> None:
+    """The interval of two questions that always agree is that of one."""
+    right = [0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1, 1]
+
+    def answers(copies: int, verdicts: list[int]) -> list[Sample]:
+        return [
+            Sample(f"p{n:02}#{copy}", "", RIGHT if one else WRONG)
+            for n, one in enumerate(verdicts)
+            for copy in range(copies)
+        ]
+
+    one = compare("x", answers(1, [0] * 12), answers(1, right))
+    two = compare("x", answers(2, [0] * 12), answers(2, right))
+    assert (two.low, two.high) == pytest.approx((one.low, one.high))

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from azr.config import LearnerConfig
+from azr.learner.formula import Formula, formula_of
 from azr.learner.loss import Objective, policy_loss, token_logprobs
 from azr.learner.packing import PackedBatch, pack
 from tests.azr.learner.models import rollouts
@@ -13,10 +15,14 @@ from tests.azr.learner.models import rollouts
 VOCABULARY, WIDTH = 61, 16
 
 
+def formula(cap: float = 0.0) -> Formula:
+    return formula_of(LearnerConfig(truncated_importance=cap))
+
+
 def objective(count: int, old: Tensor | None = None, cap: float = 0.0, seed: int = 0) -> Objective:
     generator = torch.Generator().manual_seed(seed)
     advantages, weights, engine = (torch.randn(count, generator=generator) for _ in range(3))
-    return Objective(advantages, weights.abs(), engine - 4, old, clip=0.2, importance_cap=cap)
+    return Objective(formula(cap), advantages, weights.abs(), engine - 4, torch.zeros(count, dtype=torch.int64), old)
 
 
 def problem(dtype: torch.dtype = torch.float32) -> tuple[PackedBatch, Tensor, Tensor]:
@@ -117,9 +123,8 @@ def test_no_more_logits_than_a_chunk_are_held() -> None:
 )
 def test_the_clipped_objective_by_hand(ratio: float, advantage: float, gain: float, has_gradient: bool) -> None:
     logprob = torch.tensor([math.log(ratio) - 3], requires_grad=True)
-    goal = Objective(
-        torch.tensor([advantage]), torch.tensor([0.5]), torch.tensor([-3.0]), torch.tensor([-3.0]), 0.2, 0.0
-    )
+    old = torch.tensor([-3.0])
+    goal = Objective(formula(), torch.tensor([advantage]), torch.tensor([0.5]), old, torch.tensor([0]), old)
     loss = goal.loss(logprob, slice(None))
     loss.backward()
     assert loss.item() == pytest.approx(-0.5 * gain)
@@ -131,7 +136,8 @@ def test_the_clipped_objective_by_hand(ratio: float, advantage: float, gain: flo
 def test_the_truncated_importance_weight_by_hand(cap: float, weight: float) -> None:
     # the learner holds the token three times as likely as the engine did
     logprob = torch.tensor([math.log(0.6)], requires_grad=True)
-    goal = Objective(torch.ones(1), torch.ones(1), torch.tensor([math.log(0.2)]), None, 0.2, cap)
+    engine = torch.tensor([math.log(0.2)])
+    goal = Objective(formula(cap), torch.ones(1), torch.ones(1), engine, torch.tensor([0]))
     loss = goal.loss(logprob, slice(None))
     loss.backward()
     assert loss.item() == pytest.approx(-weight)

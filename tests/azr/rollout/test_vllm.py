@@ -7,9 +7,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from azr.config import EngineChoice, ModelConfig, Precision, RolloutConfig, VllmConfig
-from azr.model import Policy, encode_prompt, load_policy
+from azr.model import Policy, load_policy
 from azr.rollout import Completion, Engine, Request, TransformersEngine, open_engine
-from tasks.triplet import Prompt
+from tests.azr.rollout.asked import prompt_ids, reference_logprobs
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 
@@ -29,22 +29,6 @@ def engine(policy: Policy) -> Iterator[Engine]:
     assert engine.name == "vllm"
     yield engine
     engine.close()
-
-
-def prompt_ids(policy: Policy, number: int) -> tuple[int, ...]:
-    """Functions of different length with a common head, each open at its end."""
-    head = "# Small functions, and what they give.\n\ndef f(text):\n    return text.upper()\n\n>>> f('ab')\n'AB'\n\n"
-    body = "".join(f"    total += x * {number + line}\n" for line in range(number % 7))
-    text = f"{head}def f(x):\n    total = {number}\n{body}    return total\n\n>>> f({number % 5})\n"
-    return encode_prompt(policy, Prompt(text), chat=False)
-
-
-@torch.no_grad()
-def reference_logprobs(model: torch.nn.Module, request: Request, completion: Completion) -> torch.Tensor:
-    ids = torch.tensor([request.prompt_ids + completion.token_ids])
-    logits = model(input_ids=ids).logits[0, len(request.prompt_ids) - 1 : -1]
-    logprobs = (logits / (request.temperature or 1.0)).log_softmax(-1)
-    return logprobs.gather(-1, torch.tensor(completion.token_ids)[:, None])[:, 0]
 
 
 @torch.no_grad()

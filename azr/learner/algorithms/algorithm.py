@@ -1,0 +1,31 @@
+"""What an algorithm is: a choice for each part of the update. One file here for each of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from azr.config import Aggregation, Ratio
+from azr.learner.advantage import Outcomes
+from azr.learner.clipping import Clip
+
+SYMMETRIC = Clip(0.2, 0.2)
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """The parts that a config's `learner.estimator` names; the config may change those after `advantage`.
+
+    `advantage` gives one number a response, and `formula` says which. Three algorithms want something of the loop
+    (azr/learner/sampling.py): a greedy answer a prompt (`greedy_baseline`), new prompts for groups without spread
+    (`refills_groups`); and with a `critic` the advantages are made by the learner, from values.
+    `whitens` says that `advantage` standardises over responses or over tokens, as the config has it.
+    """
+
+    advantage: Callable[[Outcomes], list[float]]
+    formula: str
+    aggregation: Aggregation
+    ratio: Ratio = Ratio.TOKEN
+    clip: Clip = SYMMETRIC
+    whitens: bool = False
+    greedy_baseline: bool = False
+    refills_groups: bool = False
+    critic: bool = False

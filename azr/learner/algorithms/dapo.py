@@ -1,0 +1,19 @@
+"""DAPO: Yu et al. 2025 (arXiv 2503.14476), equations 8 to 13.
+
+GRPO's advantage; more room above than below (clip-higher, section 3.1), the mean over all tokens (3.3), prompts whose
+answers are all right or all wrong replaced by others (3.2), and a soft penalty for answers near the limit (3.4). The
+last two are the loop's part (azr/learner/sampling.py): `learner.overlong_buffer` turns the penalty on.
+"""
+
+from azr.config import Aggregation
+from azr.learner.algorithms import grpo
+from azr.learner.algorithms.algorithm import Algorithm
+from azr.learner.clipping import Clip
+
+DAPO = Algorithm(
+    grpo.advantage,
+    formula=grpo.GRPO.formula,
+    aggregation=Aggregation.TOKEN_MEAN,
+    clip=Clip(0.2, 0.28),
+    refills_groups=True,
+)

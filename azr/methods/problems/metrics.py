@@ -1,0 +1,124 @@
+"""What a step with given problems says of itself, under the name of its method (rlvr, ttrl).
+
+METHOD/majority_ratio    the largest cluster's share of all answers
+METHOD/label_accuracy    share of problems whose largest cluster is right, judged by its first answer
+METHOD/reward_accuracy   share of rewards that equal those under the truth
+METHOD/majority_reward   mean reward under the majority
+METHOD/truth_reward      mean reward under the truth
+METHOD/pass@N            share of problems that one of the N answers is right for
+METHOD/maj@N             share of problems that the vote of the N answers is right for
+METHOD/unreadable        share of answers that nothing could be read from
+METHOD/NAME/LEVEL        the first five by the problems' level, where they have one
+reward/METHOD, length/METHOD, truncated/METHOD, entropy/METHOD
+
+Zuo et al. 2025 (TTRL, arXiv 2504.16084) for the names. Ratio, pass@N, maj@N and the rest count all answers that vote,
+reward_accuracy, majority_reward and truth_reward those that train. What needs the truth is left out where no problem's
+answer is known, and else taken over the problems whose answer is; what needs votes, where answers can't vote. A problem
+without a label has the ratio 0, and its label is not right.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from azr.methods.problems.labels import Evidence, majority, truth
+from azr.problems.asking import Answers
+from tasks.triplet import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """The answers to a problem with what each earned. The first `trained` of them train."""
+
+    answers: Answers
+    rewards: tuple[float, ...]
+    trained: int
+
+    @property
+    def evidence(self) -> Evidence:
+        """What is known of the answers besides their tokens."""
+        return Evidence((), self.answers.verdicts, self.answers.tally)
+
+    @property
+    def label_is_right(self) -> bool:
+        """Whether the largest cluster's first answer is right; nobody's label is not."""
+        tally, verdicts = self.answers.tally, self.answers.verdicts
+        return bool(verdicts and tally and tally.label is not None and verdicts[tally.label] is Verdict.RIGHT)
+
+
+def problem_metrics(method: str, paid: Sequence[Paid]) -> dict[str, float]:
+    """The metrics of a step's problems."""
+    metrics = _voted(method, paid, "")
+    for level in sorted({one.answers.asked.problem.level for one in paid} - {""}):
+        metrics |= _voted(method, [one for one in paid if one.answers.asked.problem.level == level], f"/{level}")
+    return metrics | _whole(method, paid)
+
+
+def _voted(method: str, paid: Sequence[Paid], level: str) -> dict[str, float]:
+    voted = [one for one in paid if one.answers.tally]
+    known = [one for one in paid if one.answers.verdicts]
+    both = [one for one in voted if one.answers.verdicts]
+    return {
+        **_mean(f"{method}/majority_ratio{level}", voted, lambda one: one.answers.tally.ratio),  # type: ignore[union-attr]
+        **_mean(f"{method}/label_accuracy{level}", both, lambda one: one.label_is_right),
+        **_mean(f"{method}/reward_accuracy{level}", known, _reward_accuracy),
+        **_mean(f"{method}/majority_reward{level}", voted, lambda one: fmean(majority(one.evidence)[: one.trained])),
+        **_mean(f"{method}/truth_reward{level}", known, lambda one: fmean(truth(one.evidence)[: one.trained])),
+    }
+
+
+def _whole(method: str, paid: Sequence[Paid]) -> dict[str, float]:
+    known = [one for one in paid if one.answers.verdicts]
+    both = [one for one in known if one.answers.tally]
+    n = len(paid[0].rewards)
+    completions = [completion for one in paid for completion in one.answers.completions]
+    logprobs = [p for one in paid for completion in one.answers.completions for p in completion.logprobs]
+    return {
+        **_mean(f"{method}/pass@{n}", known, lambda one: any(truth(one.evidence))),
+        **_mean(f"{method}/maj@{n}", both, lambda one: one.label_is_right),
+        f"{method}/unreadable": fmean(silent for one in paid for silent in one.answers.unreadable),
+        f"reward/{method}": fmean(reward for one in paid for reward in one.rewards[: one.trained]),
+        f"length/{method}": fmean(len(completion.token_ids) for completion in completions),
+        f"truncated/{method}": fmean(completion.truncated for completion in completions),
+        f"entropy/{method}": -fmean(logprobs),
+    }
+
+
+def _reward_accuracy(one: Paid) -> float:
+    pairs = zip(one.rewards[: one.trained], truth(one.evidence)[: one.trained], strict=True)
+    return fmean(reward == wanted for reward, wanted in pairs)
+
+
+def _mean(name: str, paid: Sequence[Paid], measure: Callable[[Paid], float]) -> dict[str, float]:
+    return {name: fmean(map(measure, paid))} if paid else {}
+
+
+def look_metrics(method: str, answered: Sequence[Answers]) -> dict[str, float]:
+    """probe/METHOD, the mean share of right answers (avg@N), probe/maj@N/METHOD and probe/pass@N/METHOD.
+
+    Over the problems whose answer is known; nothing where none is.
+    """
+    known = [answers for answers in answered if answers.verdicts]
+    if not known:
+        return {}
+    n = len(known[0].completions)
+    paid = [Paid(answers, (), n) for answers in known]
+    return {
+        f"probe/{method}": fmean(fmean(truth(one.evidence)) for one in paid),
+        **_mean(f"probe/maj@{n}/{method}", [one for one in paid if one.answers.tally], lambda one: one.label_is_right),
+        f"probe/pass@{n}/{method}": fmean(any(truth(one.evidence)) for one in paid),
+    }
+
+
+def problem_line(method: str, metrics: dict[str, float], votes: int) -> str:
+    """One line a person can read; what nobody knows is a question mark."""
+    names = ("majority_ratio", "label_accuracy", "reward_accuracy", f"pass@{votes}")
+    values = (metrics.get(f"{method}/{name}") for name in names)
+    shares = " ".join("?" if value is None else f"{value:.0%}" for value in values)
+    return f"{method} {shares}  reward {metrics[f'reward/{method}']:+.2f}  {metrics[f'length/{method}']:.0f} tokens"
+
+
+def problem_line_key(method: str, votes: int, known: bool) -> str:
+    """What the line lists, in its order."""
+    unknown = "" if known else " (? : nobody knows the answers)"
+    return f"{method}: majority ratio, accuracy of labels, of rewards, pass@{votes}{unknown}; mean reward and length"

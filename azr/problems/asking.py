@@ -1,0 +1,91 @@
+"""Given problems asked, their answers judged and counted, while the rest is generated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from azr.asking import Table, generate_and_judge
+from azr.evaluation.benchmark import Problem, PromptForm
+from azr.evaluation.judging.check import Judgement, Tools
+from azr.problems.ballots import ballot_for, count
+from azr.problems.given import Asked
+from azr.problems.voting import Tally
+from azr.rollout.engine import Completion, Request
+from azr.seeds import derive_seed
+from azr.telemetry import Advance
+from tasks.triplet import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The answers to a problem, in the order in which they were sampled. `tally` is None where they can't vote.
+
+    Where the problem's answer is not known, the judgements' verdicts mean nothing; `verdicts` says so.
+    """
+
+    asked: Asked
+    completions: tuple[Completion, ...]
+    judgements: tuple[Judgement, ...]
+    tally: Tally | None
+
+    @property
+    def unreadable(self) -> tuple[bool, ...]:
+        """Of each answer whether nothing could be read from it that could vote."""
+        if self.tally:
+            return tuple(cluster is None for cluster in self.tally.clusters)
+        return tuple(judgement.answer is None for judgement in self.judgements)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...] | None:
+        """Of each answer; None where the problem's answer is not known."""
+        known = self.asked.problem.answer is not None
+        return tuple(judgement.verdict for judgement in self.judgements) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How answers are sampled: `n` of each problem. `temperature` 0 is greedy."""
+
+    n: int
+    max_tokens: int
+    temperature: float
+    top_p: float
+
+
+def ask(
+    table: Table,
+    tools: Tools,
+    problems: Sequence[Asked],
+    sampling: Sampling,
+    purpose: tuple[str | int, ...],
+    advance: Advance,
+) -> list[Answers]:
+    """The answers to each problem. `purpose` names the phase, for its seeds; `advance(n)` is called as answers end."""
+    requests = [
+        Request(
+            prompt_ids=asked.prompt_ids,
+            n=sampling.n,
+            max_tokens=_most_tokens(table, asked, sampling.max_tokens),
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            stop=asked.prompt.stop,
+            seed=derive_seed(table.config.seed, *purpose, number),
+        )
+        for number, asked in enumerate(problems)
+    ]
+
+    def judge(index: int, completions: list[Completion]) -> Answers:
+        asked = problems[index]
+        texts = [asked.prompt.answer_prefix + completion.text for completion in completions]
+        judgements = asked.problem.check.judge(tools, texts)
+        ballot = ballot_for(asked.problem.check)
+        voted = count(tools, ballot, judgements) if ballot else None
+        return Answers(asked, tuple(completions), tuple(judgements), voted)
+
+    return generate_and_judge(table.engine, requests, judge, advance)
+
+
+def _most_tokens(table: Table, asked: Asked, limit: int) -> int:
+    """A benchmark may know that answers in its completion form are short."""
+    if isinstance(asked.problem.asked, Problem) and not table.style.chat:
+        return min(limit, asked.problem.asked.most_tokens.get(PromptForm.COMPLETION, limit))
+    return limit

@@ -1,0 +1,341 @@
+"""Does self-play teach, and is it worth what it costs? Self-play beside its controls, on problems never tuned on.
+
+    python benchmarks/learning.py OUT                    all arms, seeds 0 to 2, on configs/smollm2-135m.yaml
+    python benchmarks/learning.py OUT --arms selfplay fixed --seeds 0 --half tune --config configs/quickstart.yaml
+    python benchmarks/learning.py OUT --table            the table and the figure of what is there
+
+Arms, each from the same untrained model:
+
+    selfplay        the config as it is
+    fixed           as many solver updates, on the tasks of the seeding alone, which the untrained model proposed
+    fixed-minutes   the same, for as many minutes as self-play took
+    labelled        as many solver updates, on short public functions whose answers are known, of the other half
+
+Each arm and seed is trained in OUT/runs and read at the checkpoints that its config makes: --samples answers a problem
+at the run's temperature, of the packaged functions and of the public ones. A reading is a file of JSON lines in
+OUT/readings, a line a problem. What is there already is not made again, so that the same command goes on where it was
+stopped. Differences are paired by problem; their 95 % intervals resample programs (azr/evaluation/passk.py).
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
+
+import numpy as np  # noqa: E402
+
+from azr.checkpoint import checkpoints  # noqa: E402
+from azr.choices import Half  # noqa: E402
+from azr.config import Config  # noqa: E402
+from azr.evaluation.benchmark import subject_of  # noqa: E402
+from azr.evaluation.benchmarks.cruxeval import CRUXEVAL_O  # noqa: E402
+from azr.evaluation.benchmarks.mbpp_plus import MBPP_PLUS  # noqa: E402
+from azr.evaluation.benchmarks.small import OWN, PUBLIC, small_programs  # noqa: E402
+from azr.evaluation.data import data_places  # noqa: E402
+from azr.evaluation.passk import bootstrap_interval, per_problem  # noqa: E402
+from azr.evaluation.small.known import Question, half_of, questions  # noqa: E402
+from azr.run import Run, write_whole  # noqa: E402
+from azr.settings import load_config  # noqa: E402
+from azr.telemetry import read_metrics  # noqa: E402
+from tasks.triplet import TaskType, Verdict  # noqa: E402
+
+ARMS = ("selfplay", "fixed", "fixed-minutes", "labelled")
+ASKED = ("deduction", "abduction", "induction")
+ENDLESS = 1_000_000  # steps: the clock ends it
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A problem in a reading: `right` of `samples` answers, `repeats` of which say the question again.
+
+    `surprise` is the sum of -log p over `tokens` sampled tokens: their quotient estimates the entropy in nats.
+    """
+
+    id: str
+    type: str
+    samples: int
+    right: int
+    repeats: int
+    tokens: int
+    surprise: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--config", type=Path, default=ROOT / "configs" / "smollm2-135m.yaml")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--half", choices=("tune", "held"), default="held")
+    parser.add_argument("--sets", nargs="+", choices=("own", "public"), default=["own", "public"])
+    parser.add_argument("--types", nargs="+", choices=ASKED, default=["deduction", "abduction"])
+    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--data", action="append", default=[], help="where MBPP+ and CRUXEval are, as for azr eval")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="config keys to change, in every arm")
+    parser.add_argument("--table", action="store_true", help="only the table and the figure of what is there")
+    arguments = parser.parse_args()
+    study = Study(arguments)
+    if not arguments.table:
+        study.run()
+    print(study.table())
+
+
+class Study:
+    """One folder of runs and readings."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+        self._out: Path = arguments.out.resolve()
+        self._readings = self._out / "readings"
+
+    def run(self) -> None:
+        """Train and read whatever is not there yet, self-play first: its minutes are what one control has."""
+        self._readings.mkdir(parents=True, exist_ok=True)
+        for seed in self._arguments.seeds:
+            for arm in sorted(self._arguments.arms, key=ARMS.index):
+                run = self._train(arm, seed)
+                for step, folder in [(0, None), *_checkpoints(run)]:
+                    self._read(arm, seed, step, folder)
+                _drop_old_checkpoints(run)
+
+    def _run(self, arm: str, seed: int) -> Run:
+        return Run(self._out / "runs" / f"{arm}-{seed}")
+
+    def _train(self, arm: str, seed: int) -> Run:
+        run = self._run(arm, seed)
+        words = [f"name={run.name}", f"seed={seed}", "probe.every=0", "checkpoint.keep=0", *self._arguments.set]
+        words += self._words_of(arm)
+        minutes = _minutes(self._run("selfplay", seed)) if arm == "fixed-minutes" else None
+        if run.config.is_file():
+            if _is_done(run, minutes):
+                return run
+            command = ["train", str(run.folder), "--resume"]
+        else:
+            command = ["train", str(self._arguments.config), *words, "--runs", str(self._out / "runs")]
+        print(f"{time.strftime('%H:%M:%S')} azr {' '.join(command)}", flush=True)
+        process = subprocess.Popen([sys.executable, "-c", "from azr.cli import main; main()", *command], cwd=ROOT)
+        while process.poll() is None:
+            time.sleep(2)
+            if minutes is not None and _minutes(run) >= minutes:
+                process.send_signal(signal.SIGINT)  # finishes its step and saves
+                process.wait()
+        if process.returncode:
+            raise SystemExit(f"{run.folder} failed, see its log.txt")
+        return run
+
+    def _words_of(self, arm: str) -> list[str]:
+        """What the arm changes in the config."""
+        match arm:
+            case "fixed":
+                return ["propose.until=0"]
+            case "fixed-minutes":
+                return ["propose.until=0", f"steps={ENDLESS}"]
+            case "labelled":
+                return ["propose.until=0", f"seeding.files=[{self._labelled_file()}]"]
+        return []
+
+    def _labelled_file(self) -> Path:
+        """The public functions of the half that is not read, as a seed file."""
+        path = self._out / "labelled.jsonl"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            other = "tune" if self._arguments.half == "held" else "held"
+            asked = problems("public", other, ("deduction", "abduction"), self._arguments.data)
+            lines = [
+                {"type": task.type, "snippet": task.program, "input": task.input, "output": task.output, "imports": []}
+                for task in (question.task for question in asked)
+            ]
+            write_whole(path, "".join(json.dumps(line) + "\n" for line in lines))
+        return path
+
+    def _read(self, arm: str, seed: int, step: int, folder: Path | None) -> None:
+        """The untrained model is read once for all arms and seeds."""
+        name = f"{arm}-{seed}-{step:06d}" if step else "untrained"
+        config = load_config(self._run(arm, seed).config)
+        for which in self._arguments.sets:
+            path = self._readings / f"{name}.{which}.{self._arguments.half}.jsonl"
+            if path.is_file():
+                continue
+            began = time.perf_counter()
+            asked = problems(which, self._arguments.half, self._arguments.types, self._arguments.data)
+            lines = read(config, folder, asked, self._arguments.samples)
+            write_whole(path, "".join(json.dumps(asdict(line)) + "\n" for line in lines))
+            print(f"{time.strftime('%H:%M:%S')} {path.name} in {time.perf_counter() - began:.0f} s", flush=True)
+
+    def table(self) -> str:
+        """Before, after and gain of every arm, in Markdown; written to OUT/table.md with the figure beside it."""
+        head = ("set", "asked", "arm", "seed", "step", "before", "after", "gain", "repeats", "entropy", "pass@n")
+        rows = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+        points = []
+        for which in self._arguments.sets:
+            before = self._lines("untrained", which)
+            if not before:
+                continue
+            for arm, seed, step, after in self._last_readings(which):
+                for kind in self._arguments.types:
+                    gain = compare(before, after, kind)
+                    points.append({"set": which, "asked": kind, "arm": arm, "seed": seed, **asdict(gain)})
+                    rows.append(f"| {which} | {kind} | {arm} | {seed} | {step} | {gain.row()} |")
+        text = "\n".join(rows) + "\n"
+        write_whole(self._out / "table.md", text)
+        write_whole(self._out / "gains.jsonl", "".join(json.dumps(point) + "\n" for point in points))
+        if points:
+            write_whole(self._out / "learning.svg", figure(points))
+        return text
+
+    def _lines(self, name: str, which: str) -> list[Line]:
+        path = self._readings / f"{name}.{which}.{self._arguments.half}.jsonl"
+        if not path.is_file():
+            return []
+        return [Line(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def _last_readings(self, which: str) -> Iterator[tuple[str, int, int, list[Line]]]:
+        for arm in ARMS:
+            for seed in self._arguments.seeds:
+                found = sorted(self._readings.glob(f"{arm}-{seed}-*.{which}.{self._arguments.half}.jsonl"))
+                if found:
+                    name = found[-1].name.split(".")[0]
+                    yield arm, seed, int(name.rsplit("-", 1)[-1]), self._lines(name, which)
+
+
+def problems(which: str, half: str, types: Sequence[str], data: Sequence[str]) -> list[Question]:
+    """One half of a set, every program asked in these ways. Raises UserError where the public data can't be had."""
+    name = OWN if which == "own" else PUBLIC
+    programs = small_programs(name, data_places(data, (MBPP_PLUS.name, CRUXEVAL_O.name)))
+    chosen = [program for program in programs if half_of(program) is Half(half)]
+    return [question for kind in types for program in chosen for question in questions(program, TaskType(kind))]
+
+
+def read(config: Config, folder: Path | None, asked: Sequence[Question], samples: int) -> list[Line]:
+    """Ask the untrained model, or the checkpoint in `folder`, in the run's own style and at its temperature."""
+    from azr.asking import Table, solve
+    from azr.model import load_policy
+    from azr.opening import open_configured_engine, read_style
+    from sandbox import Sandbox
+
+    policy = load_policy(config.model, folder and folder / "model")
+    engine = open_configured_engine(policy, config)
+    try:
+        with Sandbox() as sandbox:
+            table = Table(config, policy, engine, sandbox, read_style(config))
+            tasks = [question.task for question in asked]
+            groups = solve(table, tasks, samples, ("reading",), lambda done, total=None: None)
+    finally:
+        engine.close()
+    return [
+        Line(
+            id=question.id,
+            type=question.task.type,
+            samples=len(answers),
+            right=sum(answer.verdict is Verdict.RIGHT for answer in answers),
+            repeats=sum(answer.repeats for answer in answers),
+            tokens=sum(len(answer.completion.token_ids) for answer in answers),
+            surprise=-sum(p for answer in answers for p in answer.completion.logprobs),
+        )
+        for question, answers in zip(asked, groups, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Before and after, over the problems of one type: shares from 0 to 1, entropies in nats."""
+
+    before: float
+    after: float
+    low: float
+    high: float
+    repeats_before: float
+    repeats_after: float
+    entropy_before: float
+    entropy_after: float
+    ever_before: float
+    ever_after: float
+
+    def row(self) -> str:
+        """Cells of the table."""
+        gain = f"{100 * (self.after - self.before):+.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        return (
+            f"{100 * self.before:.1f} | {100 * self.after:.1f} | {gain}"
+            f" | {100 * self.repeats_before:.0f} → {100 * self.repeats_after:.0f}"
+            f" | {self.entropy_before:.2f} → {self.entropy_after:.2f}"
+            f" | {100 * self.ever_before:.1f} → {100 * self.ever_after:.1f}"
+        )
+
+
+def compare(before: Sequence[Line], after: Sequence[Line], kind: str) -> Gain:
+    """The gain on the problems that both readings have. Raises ValueError where they have none."""
+    old = {line.id: line for line in before if line.type == kind}
+    new = {line.id: line for line in after if line.type == kind and line.id in old}
+    if not new:
+        raise ValueError(f"no {kind} problem was read before and after")
+    pairs = [(old[name], line) for name, line in new.items()]
+    shares = np.array([[line.right / line.samples for line in pair] for pair in pairs])
+    low, high = bootstrap_interval(shares[:, 1] - shares[:, 0], subjects=[subject_of(name) for name in new])
+    k = min(line.samples for pair in pairs for line in pair)
+    ever = [per_problem([(pair[i].samples, pair[i].right) for pair in pairs], k).mean() for i in (0, 1)]
+    repeats = [sum(p[i].repeats for p in pairs) / sum(p[i].samples for p in pairs) for i in (0, 1)]
+    entropy = [sum(p[i].surprise for p in pairs) / sum(p[i].tokens for p in pairs) for i in (0, 1)]
+    means = shares.mean(axis=0)
+    return Gain(
+        float(means[0]), float(means[1]), low, high, *map(float, repeats), *map(float, entropy), *map(float, ever)
+    )
+
+
+def figure(points: Sequence[Mapping[str, Any]]) -> str:
+    """Gains with their intervals, an arm a row, as SVG."""
+    import altair as alt
+    import vl_convert
+
+    rows = [
+        point
+        | {
+            "gain": 100 * (point["after"] - point["before"]),
+            "from": 100 * point["low"],
+            "to": 100 * point["high"],
+        }
+        for point in map(dict, points)
+    ]
+    base = alt.Chart().encode(alt.Y("arm:N", title=None, sort=list(ARMS)), alt.YOffset("seed:N"))
+    bars = base.mark_rule(strokeWidth=2).encode(alt.X("from:Q", title="points gained"), alt.X2("to:Q"))
+    dots = base.mark_point(filled=True, size=60, opacity=1).encode(alt.X("gain:Q"))
+    zero = alt.Chart().mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(0))
+    chart = alt.layer(zero, bars, dots).properties(width=260, height=140)
+    row, column = alt.Row("set:N", title=None), alt.Column("asked:N", title=None)
+    faceted = chart.facet(data=alt.Data(values=rows), row=row, column=column)
+    return str(vl_convert.vegalite_to_svg(faceted.to_json()))
+
+
+def _checkpoints(run: Run) -> list[tuple[int, Path]]:
+    return [(step, folder) for step, folder in checkpoints(run) if step]
+
+
+def _drop_old_checkpoints(run: Run) -> None:
+    for _, folder in _checkpoints(run)[:-1]:
+        shutil.rmtree(folder)
+
+
+def _minutes(run: Run) -> float:
+    """Minutes of training so far, without seeding and probes."""
+    return sum(line.get("time/total", 0.0) for line in read_metrics(run.metrics)) / 60
+
+
+def _is_done(run: Run, minutes: float | None) -> bool:
+    if minutes is not None:
+        return _minutes(run) >= minutes
+    return any(line["step"] >= load_config(run.config).steps for line in read_metrics(run.metrics))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONPATH", str(ROOT))
+    main()
