@@ -26,6 +26,7 @@ from sandbox import guards, library, modules, policy, script
 from sandbox.encoding import FROZENSET_TAG, SET_TAG, decode, encode
 from sandbox.equality import equal
 from sandbox.job import CallStatus, JobStatus
+from sandbox.order import may_write_text
 from sandbox.protocol import BYTES_PER_CHARACTER, FUNCTION, JOB_LINE, TOO_LARGE, PackedJob
 from sandbox.refused import PolicyError, refusals
 from sandbox.values import NotDataError, TooLargeError
@@ -120,6 +121,9 @@ class _Run:
         self.order_sensitive = False
         self.loads = 0
         self.filling: list[bytes] = []  # so that what a run makes lies elsewhere than what the one before it made
+        self.fills = job.repeats > 1 and any(
+            may_write_text(text) for text in (job.program, *job.calls) if isinstance(text, str)
+        )
         self.namespace: dict[str, Any] | None = None  # the program's, where all calls share one
         self.function: Callable[..., Any] | None = None  # likewise
         self.is_script = any(isinstance(call, tuple) for call in job.calls)
@@ -234,7 +238,7 @@ class _Run:
     def _prepare(self) -> None:
         """Make this process what a program that is loaded next expects."""
         if self.loads:  # the first one finds the zygote's
-            if self.job.repeats > 1:
+            if self.fills:
                 self.filling += map(bytes, _FILLING)
             if modules.imported:  # who imports nothing reaches nothing of the library
                 decimal.setcontext(_no_decimal_use.copy())

@@ -195,7 +195,7 @@ def load(*, whole: bool) -> None:
     for module in (*MODULES.values(), *map(standins.make, standins.NAMES), builtins):
         world.give(vars(module).values())
     world.give(library.BASES)
-    for cls in world.given:
+    for cls in {base for given in world.given for base in type.mro(given)}:
         hasattr(cls, "__annotations__")  # looking makes them, and dir() would tell the next call that one looked
 
 

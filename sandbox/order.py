@@ -46,6 +46,15 @@ def may_show_order(tree: ast.AST, modules: dict[str, ModuleType]) -> bool:
     return _makes_sets(nodes) or _holds_functions(nodes, modules) or (_writes(nodes) and _lets_objects_lie(nodes))
 
 
+_TEXT = re.compile(r"str|repr|print|ascii|format|[fF]['\"]|[fF][rR]['\"]|%|import|__")
+
+
+def may_write_text(source: str) -> bool:
+    """Whether a program, or a call, might make text of an object, as far as its own text shows: without that, and
+    without what UNORDERED_NAMES has, no value tells where anything lies."""
+    return _TEXT.search(source) is not None
+
+
 def may_write_iterator(bare: str, source: str) -> bool:
     """The same question for iterators, of a program without classes and imports, by its text.
 

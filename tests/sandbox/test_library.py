@@ -142,3 +142,12 @@ def test_what_a_call_wrote_to_the_library_is_gone_for_the_next(sandbox: Sandbox)
     )
     result = sandbox.evaluate(program, ["1000", "2000"])
     assert [c.value for c in result.calls] == ["(6, 7)", "(6, 7)"]
+
+
+def test_looking_at_a_class_of_the_library_leaves_no_mark(sandbox: Sandbox) -> None:
+    """The interpreter makes a class's `__annotations__` when it is asked for them, as classmethod() does."""
+    program = (
+        "import typing\ndef f():\n    before = dir(typing.ByteString)\n    classmethod(type(typing.ByteString))\n"
+        "    return before == dir(typing.ByteString)"
+    )
+    assert [c.value for c in sandbox.evaluate(program, [""]).calls] == ["True"]
