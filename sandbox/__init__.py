@@ -20,8 +20,9 @@ from sandbox.job import (
 )
 
 if TYPE_CHECKING:
+    from sandbox.arithmetic import compute_arguments, compute_value
     from sandbox.executor import Capabilities, Sandbox, capabilities
-    from sandbox.literals import compute_arguments, compute_value, read_arguments, read_value
+    from sandbox.literals import read_arguments, read_value
 
 __all__ = [
     "Arguments",
@@ -52,8 +53,12 @@ def __getattr__(name: str) -> Any:
         from sandbox import executor
 
         return getattr(executor, name)
-    if name in ("compute_arguments", "compute_value", "read_arguments", "read_value"):
+    if name in ("read_arguments", "read_value"):
         from sandbox import literals
 
         return getattr(literals, name)
+    if name in ("compute_arguments", "compute_value"):
+        from sandbox import arithmetic
+
+        return getattr(arithmetic, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sandbox.arguments import Arguments, StandardInput
+from sandbox.arithmetic import compute_arguments, compute_value
 from sandbox.equality import equal
 from sandbox.job import (
     CallResult,
@@ -23,7 +24,7 @@ from sandbox.job import (
     SandboxUnavailableError,
     Wall,
 )
-from sandbox.literals import compute_arguments, compute_value, read_value
+from sandbox.literals import read_value
 from sandbox.report import read_values
 from sandbox.values import NotDataError, TooLargeError
 
@@ -187,7 +188,7 @@ class Sandbox:
     def accepts(self, program: str, answers: Sequence[str | Arguments], output: str) -> list[bool]:
         """For each answer, whether f(<answer>) equals the value that `output` writes down.
 
-        An answer is data: a text is read as literals and arithmetic (sandbox/literals.py), and one that is neither is
+        An answer is data: a text is read as literals and arithmetic (sandbox/arithmetic.py), and one that is neither is
         wrong.
         Each answer is judged by itself: one that loops or takes all memory costs the others nothing but time.
         """

@@ -15,7 +15,8 @@ from typing import Any
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from sandbox import standins
-from sandbox.modules import ABSENT, MODULES, REFUSED_MODULES, THIRD_PARTY, missing
+from sandbox.absent import catches_imports, without_third_party
+from sandbox.modules import ABSENT, MODULES, REFUSED_MODULES, missing
 from sandbox.names import (
     NAME_LISTS,
     PROGRAM,
@@ -229,10 +230,10 @@ class Policy(RestrictingNodeTransformer):
 
     def visit_Try(self, node: ast.Try) -> ast.AST:
         """An import in a try whose handlers would see its failure asks whether the module is there."""
-        asks = any(_catches_imports(handler.type) for handler in node.handlers)
+        asks = any(catches_imports(handler.type) for handler in node.handlers)
         self.node_contents_visit(node)
         if asks:
-            node.body = _without_third_party(node.body)
+            node.body = without_third_party(node.body)
         return node
 
     def visit_Import(self, node: ast.Import) -> ast.AST:
@@ -307,50 +308,6 @@ def _dispatch(kind: type) -> Any:
 
 def _is_known(module: str) -> bool:
     return module in MODULES or module in REFUSED_MODULES or module in standins.NAMES
-
-
-def _catches_imports(caught: ast.expr | None) -> bool:
-    if caught is None:
-        return True
-    names = caught.elts if isinstance(caught, ast.Tuple) else [caught]
-    return any(isinstance(name, ast.Name) and name.id in _IMPORT_ERRORS for name in names)
-
-
-_IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
-
-
-def _without_third_party(statements: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements, where those that import what is not part of Python fail as such an import does.
-
-    Also in the blocks of a statement, but not in functions, which are called when nobody asks any more.
-    """
-    replaced: list[ast.stmt] = []
-    for statement in statements:
-        lacking = _lacking(statement)
-        replaced += [_absent(statement, name, module) for name, module in lacking] if lacking else [statement]
-        if isinstance(statement, _BLOCKS):
-            for field in ("body", "orelse", "finalbody"):
-                if block := getattr(statement, field, None):
-                    setattr(statement, field, _without_third_party(block))
-    return replaced
-
-
-_BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try)
-
-
-def _lacking(statement: ast.stmt) -> list[tuple[str, str]]:
-    """The names that an import binds and the modules that they come from, where some are not part of Python."""
-    if isinstance(statement, ast.ImportFrom) and statement.module in THIRD_PARTY and not statement.level:
-        return [(alias.asname or alias.name, statement.module) for alias in statement.names if alias.name != "*"]
-    if isinstance(statement, ast.Import) and any(alias.name in THIRD_PARTY for alias in statement.names):
-        return [(alias.asname or alias.name.partition(".")[0], alias.name) for alias in statement.names]
-    return []
-
-
-def _absent(statement: ast.stmt, name: str, module: str) -> ast.stmt:
-    call = ast.Call(ast.Name("_absent_", ast.Load()), [ast.Constant(module)], [])
-    assignment = ast.Assign([ast.Name(name, ast.Store())], call)
-    return ast.fix_missing_locations(ast.copy_location(assignment, statement))
 
 
 def _require(module: str) -> None:

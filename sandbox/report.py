@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sandbox.arithmetic import compute_value
 from sandbox.encoding import Decoder, EncodingError
 from sandbox.equality import equal
 from sandbox.job import CallResult, CallStatus, Job, JobResult, JobStatus, SandboxConfig
-from sandbox.literals import compute_value
 from sandbox.protocol import JOB_LINE, REPORT, TOO_LARGE
 from sandbox.values import NotDataError, TooLargeError, canonical
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox import CallStatus, Job, Sandbox
+from sandbox.arithmetic import compute_value
 from sandbox.equality import equal
-from sandbox.literals import compute_value
 from sandbox.values import NotDataError, TooLargeError, canonical
 
 ATOMS = (
