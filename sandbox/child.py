@@ -126,12 +126,12 @@ class _Run:
         )
         self.namespace: dict[str, Any] | None = None  # the program's, where all calls share one
         self.function: Callable[..., Any] | None = None  # likewise
-        self.is_script = any(isinstance(call, tuple) for call in job.calls)
+        self.is_script = tuple in map(type, job.calls)
         self.system = modules.MODULES["sys"]
 
     def run(self) -> bytes:
-        library.most_frames = max(guards.MAX_RECURSION, self.job.recursion_limit)
-        modules.imported.clear()  # the zygote has warmed up with a program that imports
+        if self.job.recursion_limit > guards.MAX_RECURSION:
+            library.most_frames = self.job.recursion_limit
         if self.is_script:
             modules.MODULES["sys"] = script.system(self.system, "")  # what the policy looks the names of imports up in
         code = self._compile_program(self.job.program)

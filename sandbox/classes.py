@@ -151,9 +151,10 @@ def _checked_options(options: dict[str, Any]) -> dict[str, Any]:
 
 def _metaclass(named: Any, bases: tuple[type, ...]) -> type:
     """The most derived metaclass, as CPython finds it, from the one that is named and those of the bases."""
-    winner: type = _METACLASSES.get(id(named))  # type: ignore[assignment]
-    if winner is None:
+    known = _METACLASSES.get(id(named))
+    if known is None:
         raise PolicyError("metaclasses are not for programs")
+    winner = known
     for base in bases:
         other = type(base)
         if issubclass(other, winner):

@@ -23,10 +23,8 @@ from typing import Any
 
 from sandbox.values import FACTORIES, MAX_DIGITS, NotDataError, TooLargeError, integer_in_bounds, type_name
 
-_TABLE_S, _KEY_S = (
-    0.25,
-    1e-6,
-)  # processor time for all sets and dicts of one text, and for each key; honest ones take a fifth
+# Processor time for all sets and dicts of one text, and for each key; honest ones take a fifth.
+_TABLE_S, _KEY_S = 0.25, 1e-6
 _TABLE_STEP = 16  # keys between two looks at the clock
 _SMALL_TABLE = 64  # keys that cannot take long, however they were chosen
 SET_TAG, FROZENSET_TAG = '{"s":', '{"z":'  # in an encoding these can stand nowhere else: a string's quotes are escaped

@@ -56,7 +56,7 @@ class Job:
     `calls[i]` is an argument list: as source text, which is code and is run as f(<calls[i]>), or as `Arguments`, which
     are data. Each call finds the program freshly loaded and its arguments fresh; with `reload` false the program is
     loaded once, and its calls see what those before them left. Without a program each call is the text of a value,
-    which is read and not run (sandbox/literals.py). `expected[i]` is the text of the value that call i is compared
+    which is read and not run (sandbox/arithmetic.py). `expected[i]` is the text of the value that call i is compared
     with; it stays outside the child. `repeats` runs must give equal values. `timeout_s` overrides the config's.
 
     With `StandardInput` the program is a script: run as __main__, it reads the text and its value is what it prints.

@@ -173,6 +173,7 @@ class _Zygote:
             for calls in (_WARM_UP_CALLS, (_WARM_UP_ARGUMENTS,)):
                 child.run_job(PackedJob(program, calls, repeats=2).packed(), self.channel, limits)
                 self.channel.used = 0
+        modules.imported.clear()
         self.base = isolation.address_space()
 
     # -- serving ------------------------------------------------------------------------------------------------------
