@@ -1,6 +1,6 @@
 """How a buffer looks in a terminal: 80 columns are enough, and what is piped has no colour and no frames."""
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -187,9 +187,10 @@ def _table(
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", title_justify="left")
     if first is not None:
         table.add_column(first)
-    for justify, names in (("right", right), ("left", left), ("right", more_right)):
+    columns: list[tuple[JustifyMethod, tuple[str, ...]]] = [("right", right), ("left", left), ("right", more_right)]
+    for justify, names in columns:
         for name in names:
-            table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+            table.add_column(name, justify=justify, no_wrap=True)
     return table
 
 

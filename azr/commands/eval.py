@@ -1,6 +1,7 @@
 """`azr eval`: measure a model on benchmarks, score samples made elsewhere, compare two results."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -137,9 +138,10 @@ def score(
 
     from rich.console import Console
 
+    from azr.evaluation.benchmark import Problem
     from azr.evaluation.benchmarks import find_benchmark
     from azr.evaluation.data import data_places, load_problems
-    from azr.evaluation.judging.check import open_tools
+    from azr.evaluation.judging.check import Judgement, open_tools
     from azr.evaluation.report import print_line_problems, print_scores, progress_bar
     from azr.evaluation.samples import nothing_usable, read_samples, write_judged, written_whole
     from azr.evaluation.scoring import score_samples
@@ -158,7 +160,7 @@ def score(
         advance = stack.enter_context(progress_bar(notes, benchmark.title, len(file.samples)))
         output = stack.enter_context(written_whole(judged)) if judged else None
 
-        def on_judged(problem, completions, judgements):  # type: ignore[no-untyped-def]
+        def on_judged(problem: Problem, completions: Sequence[str], judgements: Sequence[Judgement]) -> None:
             for completion, judgement in zip(completions, judgements, strict=True):
                 if output:
                     write_judged(output, problem.task_id, completion, judgement)

@@ -15,6 +15,7 @@ import types
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from sandbox import child, classes, guards, modules
@@ -46,8 +47,6 @@ OPERATORS = (operator.eq, operator.lt, operator.or_, operator.and_, operator.add
 
 class Spy:
     """Keeps what the other side of an operator hands to it, and what it is called with."""
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self) -> None:
         self.kept: list[Any] = []
@@ -168,17 +167,17 @@ def _uses(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     spy = Spy()
     if callable(value) and path.rpartition(".")[2].rpartition(" ")[2] not in BUSY:
         for text, arguments in _ARGUMENTS.items():
-            for found in _made(lambda arguments=arguments: value(*arguments(spy))):  # type: ignore[misc]
+            for found in _made(partial(value, *arguments(spy))):
                 yield f"({text})", found
     for found in _made(lambda: list(itertools.islice(iter(value), 5))):
         yield "[iterated]", found
     for key in (0, "a", spy):
-        for found in _made(lambda key=key: value[key]):  # type: ignore[misc]
+        for found in _made(partial(operator.getitem, value, key)):
             yield "[item]", found
     for found in _made(lambda: value.__enter__()):
         yield "[entered]", found
     for combine in OPERATORS:
-        for found in _made(lambda combine=combine: combine(value, spy)):  # type: ignore[misc]
+        for found in _made(partial(combine, value, spy)):
             yield f"[{combine.__name__}]", found
     for index, kept in enumerate(spy.kept[:50]):
         yield f"[handed over {index}]", kept

@@ -201,5 +201,5 @@ def _unindented(content: str, opening: re.Match[str]) -> str:
     width = item.end() if item and item.end() == len(opening["before"]) else 0
     if not width or is_code(content):
         return content
-    marks = re.compile(rf"[ \t>]{{0,{width}}}" if ">" in opening["before"] else rf"[ \t]{{0,{width}}}")
-    return "\n".join(line[marks.match(line).end() :] for line in content.split("\n"))  # type: ignore[union-attr]
+    marks = re.compile(rf"\A[ \t>]{{0,{width}}}" if ">" in opening["before"] else rf"\A[ \t]{{0,{width}}}")
+    return "\n".join(marks.sub("", line) for line in content.split("\n"))

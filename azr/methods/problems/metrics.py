@@ -20,10 +20,13 @@ without a label has the ratio 0, and its label is not right.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TypeVar
 
 from azr.methods.problems.labels import Evidence, majority, truth
 from azr.problems.asking import Answers
 from tasks.triplet import Verdict
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,11 @@ def problem_metrics(method: str, paid: Sequence[Paid]) -> dict[str, float]:
 
 def _voted(method: str, paid: Sequence[Paid], level: str) -> dict[str, float]:
     voted = [one for one in paid if one.answers.tally]
+    tallies = [one.answers.tally for one in paid if one.answers.tally]
     known = [one for one in paid if one.answers.verdicts]
     both = [one for one in voted if one.answers.verdicts]
     return {
-        **_mean(f"{method}/majority_ratio{level}", voted, lambda one: one.answers.tally.ratio),  # type: ignore[union-attr]
+        **_mean(f"{method}/majority_ratio{level}", tallies, lambda tally: tally.ratio),
         **_mean(f"{method}/label_accuracy{level}", both, lambda one: one.label_is_right),
         **_mean(f"{method}/reward_accuracy{level}", known, _reward_accuracy),
         **_mean(f"{method}/majority_reward{level}", voted, lambda one: fmean(majority(one.evidence)[: one.trained])),
@@ -89,8 +93,8 @@ def _reward_accuracy(one: Paid) -> float:
     return fmean(reward == wanted for reward, wanted in pairs)
 
 
-def _mean(name: str, paid: Sequence[Paid], measure: Callable[[Paid], float]) -> dict[str, float]:
-    return {name: fmean(map(measure, paid))} if paid else {}
+def _mean(name: str, measured: Sequence[T], measure: Callable[[T], float]) -> dict[str, float]:
+    return {name: fmean(map(measure, measured))} if measured else {}
 
 
 def look_metrics(method: str, answered: Sequence[Answers]) -> dict[str, float]:
