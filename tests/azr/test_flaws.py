@@ -4,14 +4,7 @@ import pytest
 
 from azr.choices import Flaw
 from azr.flaws import find_flaws, repeats_question, varied_inputs
-from sandbox import Sandbox, SandboxConfig
 from tasks.triplet import TaskType, Triplet
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(SandboxConfig(workers=1, timeout_s=2.0)) as opened:
-        yield opened
 
 
 def pair(program, given, output, task_type=TaskType.DEDUCTION):

@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-import torch
 
 from azr.asking import Table
 from azr.choices import Half
@@ -16,24 +15,11 @@ from azr.model import load_policy
 from azr.probe import load_probe, run_probe
 from azr.probe_metrics import is_score, told
 from azr.rollout.scripted import ScriptedEngine
-from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import load_style
 from tasks.triplet import TaskType
-from tests.azr.players import tiny_config, tiny_model_folder
+from tests.azr.players import tiny_config
 
 BY_TYPE = (TaskType.DEDUCTION, TaskType.ABDUCTION)
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(SandboxConfig(workers=1, timeout_s=2.0)) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    torch.set_num_threads(1)
-    return tiny_model_folder(tmp_path_factory.mktemp("model"))
 
 
 def ask(model, sandbox, config, say, seen=None):

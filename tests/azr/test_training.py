@@ -31,14 +31,9 @@ from azr.run import Run
 from azr.telemetry import read_metrics
 from azr.training import train
 from tasks.triplet import TaskType
-from tests.azr.players import scripted_engine, tiny_config, tiny_model_folder
+from tests.azr.players import scripted_engine, tiny_config
 
 STEPS = 5
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return tiny_model_folder(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,5 @@
+"""Advantages, each worked out by hand, and what they have in common."""
+
 import itertools
 import math
 from collections import defaultdict

@@ -1,3 +1,5 @@
+"""The learner's step on a tiny model: what it computes, drops, reports, and takes up again."""
+
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path

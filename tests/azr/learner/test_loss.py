@@ -1,3 +1,5 @@
+"""The policy's loss and the log-probabilities under it, against plain formulas."""
+
 import math
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""What three algorithms want of the loop: penalties for length, refilled groups, greedy baselines."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

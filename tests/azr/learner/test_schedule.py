@@ -1,3 +1,5 @@
+"""Learning rates over a run's steps."""
+
 import math
 
 import pytest

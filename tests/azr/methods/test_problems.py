@@ -5,7 +5,6 @@ import random
 from dataclasses import replace
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -36,16 +35,10 @@ from azr.run import Run
 from azr.telemetry import read_metrics
 from azr.training import train
 from tasks.triplet import TaskType, Verdict
-from tests.azr.players import scripted_engine, tiny_config, tiny_model_folder
+from tests.azr.players import scripted_engine, tiny_config
 from tests.azr.test_training import assert_same_end
 
 ANSWERED = [("How many are 3 and 4?", "7"), ("Half of one?", "\\frac{1}{2}"), ("What is 6 times 7?", "42")]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    torch.set_num_threads(1)
-    return tiny_model_folder(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-import torch
 
 from azr.asking import Table, solve
 from azr.buffer import Origin, TaskBuffer, TaskRow
@@ -21,22 +20,9 @@ from azr.model import load_policy
 from azr.rollout.scripted import ScriptedEngine
 from azr.run import Run
 from azr.telemetry import Telemetry, read_metrics, rewind_metrics
-from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import load_style
 from tasks.triplet import Prompt, Rejection, Role, TaskType, Triplet, Verdict
-from tests.azr.players import names_in, respond, tiny_config, tiny_model_folder
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(SandboxConfig(workers=1, timeout_s=2.0)) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    torch.set_num_threads(1)
-    return tiny_model_folder(tmp_path_factory.mktemp("model"))
+from tests.azr.players import names_in, respond, tiny_config
 
 
 @pytest.fixture

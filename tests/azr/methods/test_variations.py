@@ -16,19 +16,12 @@ from azr.methods.absolute_zero.references import draw_references
 from azr.methods.absolute_zero.variations import variations
 from azr.model import load_policy
 from azr.rollout.scripted import ScriptedEngine
-from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import load_style
 from tasks.triplet import TaskType, Triplet
 from tests.azr.players import respond, tiny_config, tiny_model_folder
 
 BOTH = (TaskType.DEDUCTION, TaskType.ABDUCTION)
 SETTINGS = ProposeConfig(types=BOTH, variations=4, refuse=(Flaw.COPY, Flaw.CONSTANT))
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(SandboxConfig(workers=1, timeout_s=2.0)) as opened:
-        yield opened
 
 
 def task(program, given, output):
