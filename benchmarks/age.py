@@ -22,8 +22,8 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # in place of this folder, where sandbox.py is a benchmark
 
-from azr.run import Run  # noqa: E402
-from azr.telemetry import read_metrics  # noqa: E402
+from azr.training.run import Run  # noqa: E402
+from azr.training.telemetry import read_metrics  # noqa: E402
 from tests.azr.players import tiny_model_folder  # noqa: E402
 
 SLOWER, LARGER = 1.10, 1.05

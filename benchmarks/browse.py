@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 from azr.buffer import AttemptRow, Origin, ProposalRow, Purpose, TaskBuffer, TaskRow
-from azr.config import Config, ModelConfig
-from azr.run import Run, write_whole
-from azr.settings import dump_config
+from azr.config.fields import Config, ModelConfig
+from azr.config.settings import dump_config
+from azr.training.run import Run, write_whole
 from tasks.triplet import TaskType, Triplet, Verdict
 
 BARS = {"list": 0.3, "filter": 0.3, "show": 0.3, "report": 20.0, "page": 5_000_000}

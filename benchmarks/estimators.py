@@ -29,10 +29,10 @@ from statistics import fmean
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
 
-from azr.config import Config, Estimator  # noqa: E402
+from azr.config.fields import Config, Estimator  # noqa: E402
+from azr.config.settings import load_config  # noqa: E402
 from azr.evaluation.passk import per_problem  # noqa: E402
-from azr.run import write_whole  # noqa: E402
-from azr.settings import load_config  # noqa: E402
+from azr.training.run import write_whole  # noqa: E402
 
 BASE = "base"
 REFILL_ROUNDS = 3
@@ -90,11 +90,11 @@ def run(name: str, seed: int, arguments: argparse.Namespace) -> Reading:
     """Train by one estimator (or not at all, for the base), then read the held-out problems."""
     import torch
 
-    from azr.asking import Table
     from azr.learner import Learner
     from azr.learner.algorithms import ALGORITHMS
-    from azr.model import load_policy
+    from azr.policy.model import load_policy
     from azr.rollout import open_engine
+    from azr.rollout.asking import Table
     from azr.seeds import derive_seed, stream
     from sandbox import Sandbox, SandboxConfig
     from tasks.prompts import load_style
@@ -148,10 +148,10 @@ class Played:
 
 def play(at, ordered: Sequence, step: int, arguments: argparse.Namespace) -> Played:
     """Answers to the first problems of `ordered`; for DAPO, to later ones in place of those without spread."""
-    from azr.asking import solve
     from azr.learner import Outcome, Sample
     from azr.learner.algorithms import ALGORITHMS
     from azr.learner.sampling import overlong_penalty, with_baselines, without_spread
+    from azr.rollout.asking import solve
     from tasks.reward import solver_reward
     from tasks.triplet import Role, Verdict
 
@@ -210,7 +210,7 @@ def judged_rewards(at, asked: Sequence) -> list[float]:
 
 def judged(at, asked: Sequence, samples: int, purpose: tuple[str, ...]) -> list[list[bool]]:
     """Whether each of `samples` answers to each problem is right."""
-    from azr.asking import solve
+    from azr.rollout.asking import solve
     from tasks.triplet import Verdict
 
     groups = solve(at, asked, samples, purpose, lambda _: None)
@@ -228,8 +228,8 @@ def configured(name: str, seed: int, arguments: argparse.Namespace) -> Config:
 
 def problems(most_held_out: int) -> tuple[list, list]:
     """(to train on, held out): every third packaged function is held out."""
-    from azr.config import ProbeConfig
-    from azr.probe import BUILTIN, load_probe
+    from azr.config.fields import ProbeConfig
+    from azr.evaluation.probe import BUILTIN, load_probe
 
     every = load_probe(ProbeConfig(every=1, problems=10**6, data=BUILTIN))
     programs = sorted({problem.program for problem in every})

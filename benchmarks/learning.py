@@ -35,9 +35,9 @@ sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
 
 import numpy as np  # noqa: E402
 
-from azr.checkpoint import checkpoints  # noqa: E402
-from azr.choices import Half  # noqa: E402
-from azr.config import Config  # noqa: E402
+from azr.config.choices import Half  # noqa: E402
+from azr.config.fields import Config  # noqa: E402
+from azr.config.settings import load_config  # noqa: E402
 from azr.evaluation.benchmark import subject_of  # noqa: E402
 from azr.evaluation.benchmarks.cruxeval import CRUXEVAL_O  # noqa: E402
 from azr.evaluation.benchmarks.mbpp_plus import MBPP_PLUS  # noqa: E402
@@ -45,9 +45,9 @@ from azr.evaluation.benchmarks.small import OWN, PUBLIC, small_programs  # noqa:
 from azr.evaluation.data import data_places  # noqa: E402
 from azr.evaluation.passk import bootstrap_interval, per_problem  # noqa: E402
 from azr.evaluation.small.known import Question, half_of, questions  # noqa: E402
-from azr.run import Run, write_whole  # noqa: E402
-from azr.settings import load_config  # noqa: E402
-from azr.telemetry import read_metrics  # noqa: E402
+from azr.training.checkpoint import checkpoints  # noqa: E402
+from azr.training.run import Run, write_whole  # noqa: E402
+from azr.training.telemetry import read_metrics  # noqa: E402
 from tasks.triplet import TaskType, Verdict  # noqa: E402
 
 ARMS = ("selfplay", "fixed", "fixed-minutes", "labelled")
@@ -219,9 +219,9 @@ def problems(which: str, half: str, types: Sequence[str], data: Sequence[str]) -
 
 def read(config: Config, folder: Path | None, asked: Sequence[Question], samples: int) -> list[Line]:
     """Ask the untrained model, or the checkpoint in `folder`, in the run's own style and at its temperature."""
-    from azr.asking import Table, solve
-    from azr.model import load_policy
-    from azr.opening import open_configured_engine, read_style
+    from azr.policy.model import load_policy
+    from azr.rollout.asking import Table, solve
+    from azr.training.opening import open_configured_engine, read_style
     from sandbox import Sandbox
 
     policy = load_policy(config.model, folder and folder / "model")

@@ -21,9 +21,9 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from azr.config import LearnerConfig, ModelConfig
+from azr.config.fields import LearnerConfig, ModelConfig
 from azr.learner import Learner, Sample
-from azr.model import Policy
+from azr.policy.model import Policy
 
 MIN_BUDGET = 2048  # tokens a micro-batch, for both
 GROUPS = (1, 2, 4, 8, 16, 32)

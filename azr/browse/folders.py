@@ -11,8 +11,8 @@ from typing import Any
 
 from azr.buffer import connect_read_only
 from azr.errors import UserError
-from azr.probe_metrics import is_score
-from azr.run import Run, is_training, open_run
+from azr.evaluation.probe_metrics import is_score
+from azr.training.run import Run, is_training, open_run
 
 RUNS = Path("runs")
 

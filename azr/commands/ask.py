@@ -12,7 +12,7 @@ from azr.errors import UserError
 from tasks.triplet import Prompt, TaskType, Triplet
 
 if TYPE_CHECKING:
-    from azr.ask import Reasoner
+    from azr.reasoner.ask import Reasoner
     from sandbox import Sandbox
 
 
@@ -48,11 +48,11 @@ def ask(
         raise UserError("--task takes a --program FILE, and no question")
     source = None if program is None else _read(program)
 
-    from azr.ask import open_reasoner
+    from azr.reasoner.ask import open_reasoner
 
     speaker = _Speaker(max_tokens, temperature, show_thinking, as_json)
     if task is not None and source is not None:
-        from azr.ask import make_task
+        from azr.reasoner.ask import make_task
         from sandbox import Sandbox, SandboxConfig
 
         with Sandbox(SandboxConfig(workers=1)) as sandbox:
@@ -82,7 +82,7 @@ class _Speaker:
 
     def answer_task(self, sandbox: "Sandbox", reasoner: "Reasoner", triplet: Triplet) -> None:
         """Ask a task, and print the sandbox's verdict beside the answer."""
-        from azr.ask import judge
+        from azr.reasoner.ask import judge
 
         prompt = reasoner.task(triplet)
         response, thinking, _ = self._speak(reasoner, prompt)
@@ -97,7 +97,7 @@ class _Speaker:
     def _speak(self, reasoner: "Reasoner", prompt: Prompt) -> tuple[str, str, str]:
         """The whole response, its thinking and the rest; printed on the way unless JSON is wanted."""
         from azr.browse.listing import visible
-        from azr.thinking import Part, ThinkingSplitter
+        from azr.reasoner.thinking import Part, ThinkingSplitter
 
         splitter = ThinkingSplitter(thinking=prompt.answer_prefix.endswith("<think>"))
         response, heard = "", dict.fromkeys(Part, "")

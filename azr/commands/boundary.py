@@ -82,7 +82,7 @@ def boundary(
     from azr.boundary.sides import named_results
     from azr.boundary.study import study
     from azr.boundary.terminal import print_study
-    from azr.run import write_whole
+    from azr.training.run import write_whole
 
     if len(results) < 2:
         raise UserError("name two sides or more: azr boundary BASE TRAINED")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from azr.choices import EngineChoice, Precision
 from azr.commands.arguments import AsJson, print_json
+from azr.config.choices import EngineChoice, Precision
 from azr.errors import UserError
 
 app = typer.Typer(

@@ -22,8 +22,8 @@ def export(
     if adapter and gguf:
         raise UserError("--gguf writes merged weights; leave --adapter out")
     found = find_run(run)
-    from azr.export import export_adapter, export_model  # torch
-    from azr.trained import find_trained
+    from azr.reasoner.export import export_adapter, export_model  # torch
+    from azr.reasoner.trained import find_trained
 
     trained = find_trained(found, step)
     files = export_adapter(trained, out) if adapter else export_model(trained, out, gguf)

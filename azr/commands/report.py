@@ -21,7 +21,7 @@ def report(
     """
     from azr.report.page import render
     from azr.report.story import gather
-    from azr.run import write_whole
+    from azr.training.run import write_whole
 
     runs = [find_run(name) for name in names]
     if len({run.name for run in runs}) < len(runs):

@@ -32,18 +32,18 @@ def train(
 
     * `azr train configs/qwen2.5-coder-7b.yaml --dry-run`
     """
-    from azr.run import Run
-    from azr.settings import load_config
+    from azr.config.settings import load_config
+    from azr.training.run import Run
 
     is_run = config.is_dir() or config.name == "config.yaml"
     folder = config if config.is_dir() else config.parent
     loaded = load_config(folder / "config.yaml" if is_run else config, overrides or [])
     run = Run(folder if is_run and resume else runs / loaded.name)
     if dry_run:
-        from azr.plan import print_plan
+        from azr.training.plan import print_plan
 
         print_plan(loaded, run, resume)
         return
-    from azr.training import train as train_run
+    from azr.training.train import train as train_run
 
     train_run(loaded, run, resume)

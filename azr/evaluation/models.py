@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from azr.config import ModelConfig
+from azr.config.fields import ModelConfig
 from azr.evaluation.benchmark import PromptForm
-from azr.run import Run, run_config
+from azr.training.run import Run, run_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def resolve_model(name: str, step: int | None = None, runs: Path = Path("runs"))
     for folder in (Path(name), runs / name):
         run = Run(folder)
         if run.config.is_file():
-            from azr.checkpoint import find_checkpoint  # torch
+            from azr.training.checkpoint import find_checkpoint  # torch
 
             checkpoint = find_checkpoint(run, step)
             config = run_config(run)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from azr.config import EngineChoice, Precision, RolloutConfig
+from azr.config.fields import EngineChoice, Precision, RolloutConfig
 from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.benchmarks import TABLE1
@@ -23,9 +23,9 @@ from azr.evaluation.report import print_scores, progress_bar
 from azr.evaluation.sampling import Respondent, SamplingSettings, claim_folder, prompt_ids, sample_benchmark
 from azr.evaluation.scoring import Score, score_judged
 from azr.evaluation.table import LEGEND, paper_rows, render_table, table_row, write_table
-from azr.model import Policy, load_policy
+from azr.policy.model import Policy, load_policy
 from azr.rollout import open_engine
-from azr.run import write_whole
+from azr.training.run import write_whole
 
 
 @dataclass(frozen=True, slots=True)

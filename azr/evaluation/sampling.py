@@ -11,10 +11,10 @@ from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.judging.check import Judgement, Tools
 from azr.evaluation.samples import Sample, read_samples, write_judged
-from azr.model import Policy, encode_prompt
+from azr.policy.model import Policy, encode_prompt
 from azr.rollout.engine import Completion, Engine, Request
-from azr.run import write_whole
 from azr.seeds import derive_seed
+from azr.training.run import write_whole
 
 JUDGES = 4  # threads that wait for the sandbox
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from azr.config import Whitening
+from azr.config.fields import Whitening
 
 TOKEN_EPSILON = 1e-8  # added to the variance over tokens, as verl does
 

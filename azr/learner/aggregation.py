@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from azr.config import Aggregation
+from azr.config.fields import Aggregation
 
 
 def token_weights(aggregation: Aggregation, lengths: Sequence[int], response_budget: int) -> list[float]:

@@ -20,7 +20,7 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PretrainedConfig
 
-from azr.config import AttentionKernel
+from azr.config.fields import AttentionKernel
 
 # Queries a block: on the processor the blocks are worked off one by one anyway and 128 was the fastest of 64, 128 and
 # 256; a GPU wants fewer, larger ones.

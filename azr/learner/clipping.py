@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from azr.config import Clipping
+from azr.config.fields import Clipping
 
 
 @dataclass(frozen=True)

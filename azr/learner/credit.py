@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from azr.config import Estimator, LearnerConfig, Whitening
+from azr.config.fields import Estimator, LearnerConfig, Whitening
 from azr.learner.advantage import Outcomes, whitened
 from azr.learner.algorithms import ALGORITHMS
 from azr.learner.critic import Values, generalised_advantages

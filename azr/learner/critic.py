@@ -15,14 +15,14 @@ from torch import Tensor
 from torch.nn import Linear, Parameter
 from torch.optim.lr_scheduler import LambdaLR
 
-from azr.config import AttentionKernel, LearnerConfig
+from azr.config.fields import AttentionKernel, LearnerConfig
 from azr.learner.attention import tree_attention, tree_mask
 from azr.learner.forward import hidden_states
 from azr.learner.optimizer import MasterAdamW
 from azr.learner.packing import PackedBatch, by_sample, deal, pack
 from azr.learner.sample import Sample
 from azr.learner.schedule import learning_rate_factor, take_up
-from azr.model import Policy
+from azr.policy.model import Policy
 
 Values = tuple[float, ...]
 

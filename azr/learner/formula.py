@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from azr.config import Aggregation, Estimator, KlConfig, KlPlace, LearnerConfig, Ratio, Whitening
+from azr.config.fields import Aggregation, Estimator, KlConfig, KlPlace, LearnerConfig, Ratio, Whitening
 from azr.errors import UserError
 from azr.learner.algorithms import ALGORITHMS
 from azr.learner.clipping import Clip

@@ -13,7 +13,7 @@ use in the reward alone.
 import torch
 from torch import Tensor
 
-from azr.config import KlEstimator
+from azr.config.fields import KlEstimator
 
 
 def divergence(estimator: KlEstimator, logprobs: Tensor, start_logprobs: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 
-from azr.config import Aggregation, AttentionKernel, LearnerConfig, ModelConfig
+from azr.config.fields import Aggregation, AttentionKernel, LearnerConfig, ModelConfig
 from azr.errors import UserError
 from azr.learner.aggregation import token_weights
 from azr.learner.algorithms import ALGORITHMS
@@ -35,7 +35,7 @@ from azr.learner.reference import Reference
 from azr.learner.sample import Outcome, Sample
 from azr.learner.schedule import learning_rate_factor, take_up
 from azr.learner.statistics import TokenRecord, summary
-from azr.model import Policy
+from azr.policy.model import Policy
 
 OnProgress = Callable[[int, int], None]
 

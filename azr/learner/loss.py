@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from azr.config import Ratio
+from azr.config.fields import Ratio
 from azr.learner.formula import Formula
 from azr.learner.kl import divergence
 from azr.learner.packing import PackedBatch

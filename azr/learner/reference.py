@@ -12,12 +12,12 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from azr.config import AttentionKernel
+from azr.config.fields import AttentionKernel
 from azr.learner.attention import TreeMask, tree_attention
 from azr.learner.forward import hidden_states
 from azr.learner.loss import token_logprobs
 from azr.learner.packing import PackedBatch
-from azr.model import Policy
+from azr.policy.model import Policy
 
 
 class Reference:

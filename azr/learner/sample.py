@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from azr.choices import Estimator
+from azr.config.choices import Estimator
 from tasks.triplet import Role
 
 

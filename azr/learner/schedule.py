@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.optim.lr_scheduler import LambdaLR
 
-from azr.config import LearnerConfig, Schedule
+from azr.config.fields import LearnerConfig, Schedule
 from azr.errors import UserError
 
 

@@ -1,1 +1,4 @@
-"""What a step is made of: one room a method. The loop (azr/loop.py) knows method.py alone, no room knows another."""
+"""What a step is made of: one room a method.
+
+The loop (azr/training/loop.py) knows method.py alone, and no room knows another.
+"""

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from azr.config import Config
+from azr.config.fields import Config
 from azr.errors import UserError
 from azr.methods.method import Room
 

@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from azr.asking import Table
 from azr.buffer import TaskBuffer
-from azr.config import Config
-from azr.telemetry import Advance
+from azr.config.fields import Config
+from azr.rollout.asking import Table
+from azr.training.telemetry import Advance
 from tasks.triplet import Role
 
 Phase = Callable[[str, int], AbstractContextManager[Advance]]

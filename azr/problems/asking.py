@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from azr.asking import Table, generate_and_judge
 from azr.evaluation.benchmark import Problem, PromptForm
 from azr.evaluation.judging.check import Judgement, Tools
 from azr.problems.ballots import ballot_for, count
 from azr.problems.given import Asked
 from azr.problems.voting import Tally
+from azr.rollout.asking import Table, generate_and_judge
 from azr.rollout.engine import Completion, Request
 from azr.seeds import derive_seed
-from azr.telemetry import Advance
+from azr.training.telemetry import Advance
 from tasks.triplet import Verdict
 
 

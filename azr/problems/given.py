@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from azr.asking import Table
 from azr.evaluation.benchmark import Problem, PromptForm
 from azr.evaluation.judging.check import Check
-from azr.model import encode_prompt
+from azr.policy.model import encode_prompt
+from azr.rollout.asking import Table
 from tasks.kinds import KINDS
 from tasks.triplet import Prompt, Triplet
 

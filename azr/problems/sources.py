@@ -16,6 +16,8 @@ from typing import Any
 
 from azr.browse.folders import find_run, reading
 from azr.buffer import stored_task
+from azr.buffer.schema import TASK_COLUMNS
+from azr.buffer.seed_file import read_seed_files
 from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.benchmarks import BENCHMARKS
@@ -26,8 +28,6 @@ from azr.evaluation.prompts import math_question
 from azr.json_lines import JsonLine, read_json_lines
 from azr.problems.ballots import LetterAnswer
 from azr.problems.given import Given
-from azr.schema import TASK_COLUMNS
-from azr.seed_file import read_seed_files
 from sandbox import Sandbox
 from tasks.kinds import KINDS
 from tasks.triplet import TaskType, Triplet

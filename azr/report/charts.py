@@ -13,7 +13,7 @@ import altair as alt
 
 from azr.report.drawing import DATA, PALETTE, field_name, finished
 from azr.report.story import DIFFICULTIES, RunStory
-from azr.watch import PREFIX
+from azr.training.watch import PREFIX
 
 _NUMBER = ",.6~g"
 POINTS = 250  # of a line; more are averaged
@@ -34,7 +34,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A run warned at a step; `name` is one of azr/watch.py's."""
+    """A run warned at a step; `name` is one of azr/training/watch.py's."""
 
     run: str
     step: int

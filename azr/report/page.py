@@ -18,7 +18,7 @@ from azr.browse.tasks import TaskDetail
 from azr.report.charts import Chart, Point, changes, curves, warnings_of
 from azr.report.drawing import drawing_script, library
 from azr.report.story import Pick, RunStory
-from azr.watch import HEADLINES, REMEDIES
+from azr.training.watch import HEADLINES, REMEDIES
 
 ROWS = 12  # of the table beside a plot
 PAIRS = 5  # of an induction task

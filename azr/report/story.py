@@ -8,7 +8,7 @@ from typing import Any
 from azr.browse.folders import RunSummary, read_config, read_metrics, reading, summarize
 from azr.browse.statistics import BufferStatistics, buffer_statistics
 from azr.browse.tasks import TaskDetail, show_task
-from azr.run import Run
+from azr.training.run import Run
 from tasks.program import describe
 
 STRETCHES = 40  # points of a curve drawn from the buffer

@@ -2,9 +2,9 @@
 
 import importlib.util
 
-from azr.config import EngineChoice, RolloutConfig
+from azr.config.fields import EngineChoice, RolloutConfig
 from azr.errors import UserError
-from azr.model import Policy
+from azr.policy.model import Policy
 from azr.rollout.engine import Completion, Engine, OnDone, Request
 from azr.rollout.transformers import TransformersEngine
 

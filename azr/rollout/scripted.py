@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from transformers import DynamicCache
 
-from azr.model import Policy
+from azr.policy.model import Policy
 from azr.rollout.ending import finish, hits_stop
 from azr.rollout.engine import Completion, OnDone, Request
 

@@ -16,7 +16,7 @@ import torch
 from transformers import PreTrainedModel
 
 from azr.errors import UserError
-from azr.model import Policy
+from azr.policy.model import Policy
 from azr.rollout.ending import finish, hits_stop
 from azr.rollout.engine import Completion, OnDone, Request
 from azr.rollout.prefix_tree import Segment, build_prefix_tree

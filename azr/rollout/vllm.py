@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from peft import PeftModel
 
-from azr.config import VllmConfig
+from azr.config.fields import VllmConfig
 from azr.errors import UserError
-from azr.model import Policy, merged_weights
+from azr.policy.model import Policy, merged_weights
 from azr.rollout.ending import finish
 from azr.rollout.engine import Completion, OnDone, Request
 

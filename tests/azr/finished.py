@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from azr.buffer import AttemptRow, Origin, ProposalRow, Purpose, TaskBuffer, TaskRow
-from azr.checkpoint import save_checkpoint
-from azr.config import Config, LoraConfig
-from azr.model import Policy, load_policy
-from azr.run import Run
-from azr.settings import dump_config
+from azr.config.fields import Config, LoraConfig
+from azr.config.settings import dump_config
+from azr.policy.model import Policy, load_policy
+from azr.training.checkpoint import save_checkpoint
+from azr.training.run import Run
 from tasks.triplet import TaskType, Triplet, Verdict
 from tests.azr.players import tiny_config, tiny_model_folder
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from azr.run import Run
-from azr.training import train
+from azr.training.run import Run
+from azr.training.train import train
 from tests.azr.players import scripted_engine, tiny_config
 
 

@@ -8,7 +8,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from azr.config import (
+from azr.config.fields import (
     CheckpointConfig,
     Config,
     LearnerConfig,
@@ -21,7 +21,7 @@ from azr.config import (
     SeedingConfig,
     SolverConfig,
 )
-from azr.model import Policy
+from azr.policy.model import Policy
 from azr.rollout.scripted import ScriptedEngine
 from tests.azr.rollout.tiny import byte_tokenizer, tiny_model
 
@@ -52,7 +52,7 @@ def tiny_config(model: Path, **changes) -> Config:
 
 
 def scripted_engine(policy: Policy, config: Config) -> ScriptedEngine:
-    """An EngineOpener (azr/training.py) for the script below."""
+    """An EngineOpener (azr/training/train.py) for the script below."""
     return ScriptedEngine(policy, respond)
 
 

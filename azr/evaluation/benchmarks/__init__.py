@@ -1,6 +1,6 @@
 """All benchmarks by name, and the suites that are made of them."""
 
-from azr.choices import Half
+from azr.config.choices import Half
 from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark
 from azr.evaluation.benchmarks.competitions import AIME24, AIME25, AMC23

@@ -7,7 +7,7 @@ halves are for looking at while one tunes; results are reported on the -held hal
 from collections.abc import Sequence
 from functools import lru_cache, partial
 
-from azr.choices import Half
+from azr.config.choices import Half
 from azr.evaluation.benchmark import Area, DrawnBenchmark, Problem
 from azr.evaluation.benchmarks.cruxeval import CRUXEVAL_O
 from azr.evaluation.benchmarks.mbpp_plus import MBPP_PLUS

@@ -5,8 +5,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from azr.evaluation.flaws import repeats_question
 from azr.evaluation.judging.check import Judgement, Tools
-from azr.flaws import repeats_question
 from sandbox import Job, JobResult, Sandbox
 from tasks.kinds import KINDS
 from tasks.prompts import Style, load_style

@@ -7,7 +7,7 @@ hold for any set of programs.
 import hashlib
 from dataclasses import dataclass
 
-from azr.choices import Half
+from azr.config.choices import Half
 from tasks.induction import MIN_INPUTS
 from tasks.program import describe
 from tasks.triplet import TaskType, Triplet

@@ -1,6 +1,6 @@
 """The catalogue: one short file an algorithm, each a choice of parts (docs/estimators.md)."""
 
-from azr.config import Estimator
+from azr.config.fields import Estimator
 from azr.learner.algorithms.algorithm import Algorithm
 from azr.learner.algorithms.cispo import CISPO
 from azr.learner.algorithms.dapo import DAPO

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from azr.config import Aggregation, Ratio
+from azr.config.fields import Aggregation, Ratio
 from azr.learner.advantage import Outcomes
 from azr.learner.clipping import Clip
 

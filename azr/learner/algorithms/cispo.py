@@ -4,7 +4,7 @@ GRPO's advantage, the mean over all tokens, no bound below. The paper doesn't pr
 advises after ScaleRL (Khatri et al. 2025, arXiv 2510.13786), is high = 4 in MiniMax's 1 + high.
 """
 
-from azr.config import Aggregation, Clipping
+from azr.config.fields import Aggregation, Clipping
 from azr.learner.algorithms import grpo
 from azr.learner.algorithms.algorithm import Algorithm
 from azr.learner.clipping import Clip

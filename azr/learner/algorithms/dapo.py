@@ -5,7 +5,7 @@ answers are all right or all wrong replaced by others (3.2), and a soft penalty 
 last two are the loop's part (azr/learner/sampling.py): `learner.overlong_buffer` turns the penalty on.
 """
 
-from azr.config import Aggregation
+from azr.config.fields import Aggregation
 from azr.learner.algorithms import grpo
 from azr.learner.algorithms.algorithm import Algorithm
 from azr.learner.clipping import Clip

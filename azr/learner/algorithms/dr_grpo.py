@@ -4,7 +4,7 @@ GRPO without its two divisions, by the deviation and by the response's length. T
 length only scales the gradient.
 """
 
-from azr.config import Aggregation
+from azr.config.fields import Aggregation
 from azr.learner.advantage import Outcomes, centred, within
 from azr.learner.algorithms.algorithm import Algorithm
 

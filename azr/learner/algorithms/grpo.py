@@ -3,7 +3,7 @@
 The mean over responses of each one's mean over tokens. The paper's KL term is `learner.kl`, off by default.
 """
 
-from azr.config import Aggregation
+from azr.config.fields import Aggregation
 from azr.learner.advantage import Outcomes, standardised, within
 from azr.learner.algorithms.algorithm import Algorithm
 

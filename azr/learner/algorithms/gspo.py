@@ -4,7 +4,7 @@ ratio = (π(response) / π_old(response)) ^ (1 / length). GRPO's advantage; the 
 thousandth of what clips tokens.
 """
 
-from azr.config import Aggregation, Ratio
+from azr.config.fields import Aggregation, Ratio
 from azr.learner.algorithms import grpo
 from azr.learner.algorithms.algorithm import Algorithm
 from azr.learner.clipping import Clip

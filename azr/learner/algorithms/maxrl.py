@@ -4,7 +4,7 @@ With rewards of 0 and 1, (r - mean) / mean makes the expected gradient that of a
 where REINFORCE has that of pass@1. azr's penalties below 0 count as 0 here.
 """
 
-from azr.config import Aggregation
+from azr.config.fields import Aggregation
 from azr.learner.advantage import Outcomes, over_mean, within
 from azr.learner.algorithms.algorithm import Algorithm
 

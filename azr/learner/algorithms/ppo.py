@@ -4,7 +4,7 @@ The learner makes the advantages (azr/learner/critic.py), since they need a valu
 tokens, as verl and TRL do.
 """
 
-from azr.config import Aggregation
+from azr.config.fields import Aggregation
 from azr.learner.advantage import Outcomes
 from azr.learner.algorithms.algorithm import Algorithm
 

@@ -3,7 +3,7 @@
 The paper has a KL penalty a token in the reward; here as in any algorithm it is `learner.kl`, and off by default.
 """
 
-from azr.config import Aggregation
+from azr.config.fields import Aggregation
 from azr.learner.advantage import Outcomes, standardised_within
 from azr.learner.algorithms.algorithm import Algorithm
 

@@ -3,7 +3,7 @@
 The paper adds the divergence from the start to the loss, estimated by k2 (`learner.kl`); off by default here.
 """
 
-from azr.config import Aggregation
+from azr.config.fields import Aggregation
 from azr.learner.advantage import Outcomes, centred, standardised_within, within
 from azr.learner.algorithms.algorithm import Algorithm
 

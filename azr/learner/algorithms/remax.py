@@ -3,7 +3,7 @@
 The loop answers each prompt once more, at temperature 0, and that answer trains nothing (azr/learner/sampling.py).
 """
 
-from azr.config import Aggregation
+from azr.config.fields import Aggregation
 from azr.learner.advantage import Outcomes
 from azr.learner.algorithms.algorithm import Algorithm
 

@@ -1,6 +1,6 @@
 """RLOO: Ahmadian et al. 2024 (Back to Basics, arXiv 2402.14740), section 2.2. The whole response is one action."""
 
-from azr.config import Aggregation
+from azr.config.fields import Aggregation
 from azr.learner.advantage import Outcomes, leave_one_out, within
 from azr.learner.algorithms.algorithm import Algorithm
 

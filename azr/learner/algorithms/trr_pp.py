@@ -6,7 +6,7 @@ count more. Over responses is the default: it is the formula as printed, and a r
 move everyone's baseline. Mean over tokens, as verl and the official code do.
 """
 
-from azr.config import Aggregation
+from azr.config.fields import Aggregation
 from azr.learner.advantage import Outcomes, standardised_within
 from azr.learner.algorithms.algorithm import Algorithm
 

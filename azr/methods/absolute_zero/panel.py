@@ -8,11 +8,11 @@ The solver may practise on these tasks: what it does on tasks it never saw is th
 from collections.abc import Sequence
 from statistics import fmean
 
-from azr.asking import Table, solve
 from azr.buffer import Origin, TaskBuffer
-from azr.config import Config
+from azr.config.fields import Config
+from azr.rollout.asking import Table, solve
 from azr.seeds import stream
-from azr.telemetry import Advance
+from azr.training.telemetry import Advance
 from tasks.triplet import TaskType, Triplet, Verdict
 
 

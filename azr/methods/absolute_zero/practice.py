@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from azr.buffer import TaskBuffer
-from azr.choices import Draw
-from azr.config import Config
+from azr.config.choices import Draw
+from azr.config.fields import Config
 from tasks.triplet import Triplet, Verdict
 
 Streams = Callable[..., random.Random]  # words that say what for -> the round's generator for it

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from azr.asking import Table, generate_and_judge
 from azr.buffer import StoredTask, TaskBuffer, task_fingerprint
-from azr.choices import Flaw
+from azr.config.choices import Flaw
 from azr.errors import UserError
-from azr.flaws import MEANING, find_flaws
+from azr.evaluation.flaws import MEANING, find_flaws
 from azr.methods.absolute_zero.references import draw_references
 from azr.methods.absolute_zero.variations import variations
+from azr.rollout.asking import Table, generate_and_judge
 from azr.rollout.engine import Completion, Request
 from azr.seeds import derive_seed, stream
-from azr.telemetry import Advance
+from azr.training.telemetry import Advance
 from tasks.kinds import KINDS
 from tasks.program import fingerprint
 from tasks.triplet import Prompt, Rejection, TaskType, Triplet

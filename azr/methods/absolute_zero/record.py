@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from azr.asking import Answer
 from azr.buffer import AttemptRow, Origin, ProposalRow, Purpose, TaskBuffer, TaskRow, task_fingerprint
 from azr.methods.absolute_zero.proposing import Proposed
 from azr.methods.method import Rollout
+from azr.rollout.asking import Answer
 from tasks.reward import learnability, proposer_reward, solve_rate, solver_reward
 from tasks.triplet import Rejection, Triplet
 

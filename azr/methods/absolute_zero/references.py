@@ -8,7 +8,7 @@ import random
 from functools import lru_cache
 
 from azr.buffer import StoredTask, TaskBuffer
-from azr.choices import ReferenceDraw
+from azr.config.choices import ReferenceDraw
 from tasks.program import describe
 from tasks.triplet import TaskType
 

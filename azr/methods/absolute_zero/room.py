@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from azr.config import Config, TrainOn
+from azr.buffer.seed_file import read_seed_files
+from azr.config.fields import Config, TrainOn
 from azr.methods.absolute_zero.selfplay import SelfPlay
 from azr.methods.method import Method, Room, Seat
-from azr.seed_file import read_seed_files
 
 
 @dataclass(frozen=True, slots=True)

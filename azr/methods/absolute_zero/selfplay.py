@@ -3,15 +3,15 @@
     propose → validate → estimate learnability → solve → reward
 
 The algorithm is Absolute Zero (Zhao et al. 2025, arXiv 2505.03335), section 3. What is made of the rewards is the
-loop's (azr/loop.py). Tasks and answers are stored when the step ends.
+loop's (azr/training/loop.py). Tasks and answers are stored when the step ends.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from azr.asking import Answer, solve
 from azr.buffer import Origin, TaskBuffer, TaskRow
-from azr.config import TrainOn
+from azr.buffer.seed_file import store_seed_tasks
+from azr.config.fields import TrainOn
 from azr.errors import UserError
 from azr.methods.absolute_zero.panel import ask_panel, choose_panel
 from azr.methods.absolute_zero.practice import Practice, Source
@@ -19,7 +19,7 @@ from azr.methods.absolute_zero.proposing import Proposed, propose
 from azr.methods.absolute_zero.record import Exercise, Invented, StepRecord, store_seeds, store_step
 from azr.methods.absolute_zero.step_metrics import step_line, step_line_key, step_metrics, tokens_generated
 from azr.methods.method import Play, Rollout, Seat, Stop
-from azr.seed_file import store_seed_tasks
+from azr.rollout.asking import Answer, solve
 from azr.seeds import stream
 from tasks.reward import proposer_reward, solver_reward
 from tasks.triplet import Proposal, Role, TaskType, Triplet, Verdict

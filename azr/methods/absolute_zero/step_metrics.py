@@ -3,14 +3,15 @@
 Names are paths: reward/ROLE/TYPE, propose/valid/TYPE, propose/rejected/REASON, propose/learnability/TYPE,
 propose/new_programs (share of the proposals), propose/flaw/FLAW (share of the tasks that ran, refused or not),
 estimate/rate/TYPE, solve/rate/TYPE, solve/copies/TYPE (share of answers that repeat the question), entropy/ROLE,
-length/ROLE/TYPE, truncated/ROLE. Of a step of several rounds, all of them count. What is the loop's is in azr/loop.py.
+length/ROLE/TYPE, truncated/ROLE. Of a step of several rounds, all of them count. The loop's own are in
+azr/training/loop.py.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
-from azr.choices import Flaw
+from azr.config.choices import Flaw
 from azr.methods.absolute_zero.record import StepRecord
 from azr.methods.method import Rollout
 from tasks.reward import learnability, solve_rate

@@ -5,8 +5,8 @@ a program asks as many questions as there are inputs for it. What varies is the 
 paid for these tasks, and no proposer is shown them.
 """
 
-from azr.config import ProposeConfig
-from azr.flaws import find_flaws, varied_inputs
+from azr.config.fields import ProposeConfig
+from azr.evaluation.flaws import find_flaws, varied_inputs
 from sandbox import CallStatus, Job, Sandbox
 from tasks.triplet import TaskType, Triplet
 

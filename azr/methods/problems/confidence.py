@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from azr.methods.problems.labels import Spread
-from azr.model import Policy
+from azr.policy.model import Policy
 from azr.rollout.engine import Completion
 
 

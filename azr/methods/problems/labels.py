@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TypeVar
 
-from azr.choices import Label
+from azr.config.choices import Label
 from azr.problems.voting import Tally
 from tasks.triplet import Verdict
 

@@ -10,16 +10,16 @@ from dataclasses import replace
 from functools import partial
 
 from azr.buffer import AnswerRow, ProblemRow, TaskBuffer
-from azr.config import ProblemsConfig
+from azr.config.fields import ProblemsConfig
 from azr.errors import UserError
 from azr.evaluation.judging.check import Tools
 from azr.evaluation.judging.math_grader import MathGrader
+from azr.evaluation.probe_metrics import told
 from azr.methods.method import Play, Rollout, Seat, Stop
 from azr.methods.problems.confidence import spreads
 from azr.methods.problems.labels import LABELS, WANT_SPREADS
 from azr.methods.problems.metrics import Paid, look_metrics, problem_line, problem_line_key, problem_metrics
 from azr.methods.problems.passes import Passes
-from azr.probe_metrics import told
 from azr.problems.asking import Answers, Sampling, ask
 from azr.problems.given import Asked, Given, framed
 from azr.seeds import stream

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from azr.config import Config, Label, LookConfig, ProblemsConfig
+from azr.config.fields import Config, Label, LookConfig, ProblemsConfig
 from azr.errors import UserError
 from azr.methods.method import Method, Room, Seat
 from azr.methods.problems.play import ProblemPlay

@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from azr.buffer.seed_file import read_seed_files
 from azr.cli import main
-from azr.config import ProbeConfig
+from azr.config.fields import ProbeConfig
 from azr.errors import UserError
 from azr.evaluation.benchmarks import BENCHMARKS
 from azr.evaluation.data import DataPlaces, load_problems
 from azr.evaluation.judging.check import Tools
+from azr.evaluation.probe import load_probe
 from azr.evaluation.samples import read_samples
 from azr.json_lines import json_line, read_json_lines
-from azr.probe import load_probe
-from azr.seed_file import read_seed_files
 from tasks.triplet import Verdict
 
 from .conftest import Row, write_rows

@@ -13,7 +13,7 @@ from azr.evaluation.judging.check import Tools
 from azr.evaluation.models import resolve_model
 from azr.evaluation.running import Plan, wanted_ks
 from azr.evaluation.sampling import Respondent, SamplingSettings, claim_folder, sample_benchmark
-from azr.model import Policy
+from azr.policy.model import Policy
 from azr.rollout.scripted import ScriptedEngine
 from tasks.triplet import Verdict
 from tests.azr.rollout.tiny import tiny_policy

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from azr.choices import Half
+from azr.config.choices import Half
 from azr.errors import UserError
 from azr.evaluation.benchmark import PromptForm
 from azr.evaluation.benchmarks import BENCHMARKS, SUITES, find_benchmark

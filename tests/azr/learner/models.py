@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from azr.learner import Sample
-from azr.model import Policy
+from azr.policy.model import Policy
 
 VOCABULARY = 61
 FAMILIES = ("llama", "qwen2", "qwen3")

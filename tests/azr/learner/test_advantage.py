@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azr.config import Aggregation, Estimator, Whitening
+from azr.config.fields import Aggregation, Estimator, Whitening
 from azr.learner import advantages
 from azr.learner.aggregation import token_weights
 

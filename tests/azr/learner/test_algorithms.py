@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
-from azr.config import Clipping, Estimator, KlConfig, KlEstimator, LearnerConfig, ModelConfig, Ratio
+from azr.config.fields import Clipping, Estimator, KlConfig, KlEstimator, LearnerConfig, ModelConfig, Ratio
 from azr.learner import Learner, Sample
 from azr.learner.sample import TokenCredit
 from tests.azr.learner import written_out

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from azr.config import AttentionKernel
+from azr.config.fields import AttentionKernel
 from azr.learner.attention import tree_attention, tree_mask
 from azr.learner.packing import PackedBatch, pack
 from tests.azr.learner.models import FAMILIES, rollouts, tiny_model

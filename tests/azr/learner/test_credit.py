@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from azr.config import (
+from azr.config.fields import (
     CriticConfig,
     Estimator,
     KlConfig,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from azr.config import CriticConfig, Estimator, LearnerConfig, ModelConfig
+from azr.config.fields import CriticConfig, Estimator, LearnerConfig, ModelConfig
 from azr.learner import Learner, Outcome, Sample
 from azr.learner.critic import explained_variance, generalised_advantages, value_loss
 from azr.learner.sample import TokenCredit

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from azr.config import Estimator, LearnerConfig
+from azr.config.fields import Estimator, LearnerConfig
 from azr.learner import advantages
 from azr.learner.aggregation import token_weights
 from azr.learner.formula import Formula, aggregation_of, formula_of

@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
-from azr.config import AttentionKernel, Clipping, Estimator, LearnerConfig, ModelConfig
+from azr.config.fields import AttentionKernel, Clipping, Estimator, LearnerConfig, ModelConfig
 from azr.errors import UserError
 from azr.learner import Learner, Sample
 from azr.learner.aggregation import token_weights

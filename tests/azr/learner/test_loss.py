@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from azr.config import LearnerConfig
+from azr.config.fields import LearnerConfig
 from azr.learner.formula import Formula, formula_of
 from azr.learner.loss import Objective, policy_loss, token_logprobs
 from azr.learner.packing import PackedBatch, pack

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azr.config import Estimator
+from azr.config.fields import Estimator
 from azr.learner import Outcome, advantages
 from azr.learner.sampling import overlong_penalty, with_baselines, without_spread
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from azr.config import LearnerConfig, Schedule
+from azr.config.fields import LearnerConfig, Schedule
 from azr.errors import UserError
 from azr.learner.schedule import learning_rate_factor
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from statistics import fmean
 
-from azr.asking import generate_and_judge
 from azr.buffer import AnswerRow, ProblemRow, TaskBuffer
 from azr.methods.method import Play, Rollout, Room, Seat, Stop
-from azr.model import encode_prompt
+from azr.policy.model import encode_prompt
 from azr.problems.voting import Tally, tally
+from azr.rollout.asking import generate_and_judge
 from azr.rollout.engine import Completion, Request
 from azr.seeds import derive_seed, stream
 from tasks.triplet import Prompt, Role

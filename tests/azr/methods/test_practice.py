@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from azr.buffer import AttemptRow, Origin, Purpose, TaskBuffer, TaskRow
-from azr.config import Config, Draw, ProposeConfig, SolverConfig
+from azr.config.fields import Config, Draw, ProposeConfig, SolverConfig
 from azr.methods.absolute_zero.practice import UNKNOWN, Practice, Source
 from azr.seeds import stream
 from tasks.triplet import TaskType, Triplet, Verdict

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from azr.buffer import connect_read_only
 from azr.cli import app
-from azr.config import (
+from azr.config.fields import (
     Aggregation,
     CheckpointConfig,
     Estimator,
@@ -26,17 +26,17 @@ from azr.config import (
 from azr.errors import UserError
 from azr.methods.problems.labels import Evidence, majority, truth
 from azr.methods.problems.passes import Passes
-from azr.plan import print_plan
 from azr.problems.voting import tally
 from azr.report.charts import curves
 from azr.report.page import render
 from azr.report.story import gather
-from azr.run import Run
-from azr.telemetry import read_metrics
-from azr.training import train
+from azr.training.plan import print_plan
+from azr.training.run import Run
+from azr.training.telemetry import read_metrics
+from azr.training.train import train
 from tasks.triplet import TaskType, Verdict
 from tests.azr.players import scripted_engine, tiny_config
-from tests.azr.test_training import assert_same_end
+from tests.azr.training.test_training import assert_same_end
 
 ANSWERED = [("How many are 3 and 4?", "7"), ("Half of one?", "\\frac{1}{2}"), ("What is 6 times 7?", "42")]
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from azr.buffer import Origin, TaskBuffer, TaskRow
-from azr.choices import ReferenceDraw
+from azr.config.choices import ReferenceDraw
 from azr.methods.absolute_zero.references import draw_references
 from tasks.triplet import TaskType, Triplet
 

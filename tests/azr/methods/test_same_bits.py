@@ -12,8 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from azr.buffer import connect_read_only
-from azr.checkpoint import find_checkpoint
-from azr.config import (
+from azr.config.fields import (
     Draw,
     Estimator,
     Flaw,
@@ -25,8 +24,9 @@ from azr.config import (
     SolverConfig,
     TrainOn,
 )
-from azr.run import Run
-from azr.training import train
+from azr.training.checkpoint import find_checkpoint
+from azr.training.run import Run
+from azr.training.train import train
 from tests.azr.players import scripted_engine, tiny_config, tiny_model_folder
 from tests.azr.rollout.tiny import tiny_model
 

@@ -5,21 +5,21 @@ from dataclasses import replace
 
 import pytest
 
-from azr.asking import Table, solve
 from azr.buffer import Origin, TaskBuffer, TaskRow
-from azr.config import Flaw, PromptConfig, ProposeConfig, RolloutConfig, TrainOn
+from azr.config.fields import Flaw, PromptConfig, ProposeConfig, RolloutConfig, TrainOn
 from azr.errors import UserError
 from azr.learner import Learner
-from azr.loop import Loop, Stopwatch
 from azr.methods.absolute_zero.proposing import propose
 from azr.methods.absolute_zero.record import store_step
 from azr.methods.absolute_zero.selfplay import SelfPlay
 from azr.methods.absolute_zero.step_metrics import step_metrics
 from azr.methods.method import Seat
-from azr.model import load_policy
+from azr.policy.model import load_policy
+from azr.rollout.asking import Table, solve
 from azr.rollout.scripted import ScriptedEngine
-from azr.run import Run
-from azr.telemetry import Telemetry, read_metrics, rewind_metrics
+from azr.training.loop import Loop, Stopwatch
+from azr.training.run import Run
+from azr.training.telemetry import Telemetry, read_metrics, rewind_metrics
 from tasks.prompts import load_style
 from tasks.triplet import Prompt, Rejection, Role, TaskType, Triplet, Verdict
 from tests.azr.players import names_in, respond, tiny_config

@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from azr.buffer import connect_read_only
-from azr.config import LearnerConfig, ProbeConfig, ProposeConfig, SolverConfig
-from azr.plan import print_plan
+from azr.config.fields import LearnerConfig, ProbeConfig, ProposeConfig, SolverConfig
 from azr.problems.voting import Tally
 from azr.rollout.scripted import ScriptedEngine
-from azr.run import Run
-from azr.telemetry import read_metrics
-from azr.training import train
+from azr.training.plan import print_plan
+from azr.training.run import Run
+from azr.training.telemetry import read_metrics
+from azr.training.train import train
 from tests.azr.methods import disagreement
 from tests.azr.players import tiny_config, tiny_model_folder
-from tests.azr.test_training import assert_same_end
+from tests.azr.training.test_training import assert_same_end
 
 
 def says(policy, config):

@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from azr.asking import Table
 from azr.buffer import Origin, TaskBuffer, TaskRow
-from azr.choices import Flaw, ReferenceDraw
-from azr.config import ProposeConfig
+from azr.config.choices import Flaw, ReferenceDraw
+from azr.config.fields import ProposeConfig
 from azr.methods.absolute_zero.proposing import propose
 from azr.methods.absolute_zero.record import store_seeds
 from azr.methods.absolute_zero.references import draw_references
 from azr.methods.absolute_zero.variations import variations
-from azr.model import load_policy
+from azr.policy.model import load_policy
+from azr.rollout.asking import Table
 from azr.rollout.scripted import ScriptedEngine
 from tasks.prompts import load_style
 from tasks.triplet import TaskType, Triplet

@@ -2,7 +2,7 @@
 
 import torch
 
-from azr.model import Policy, encode_prompt
+from azr.policy.model import Policy, encode_prompt
 from azr.rollout import Completion, Request
 from tasks.triplet import Prompt
 

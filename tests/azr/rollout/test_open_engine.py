@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from azr.config import EngineChoice, RolloutConfig
+from azr.config.fields import EngineChoice, RolloutConfig
 from azr.errors import UserError
 from azr.rollout import choose_engine, open_engine
 from tests.azr.rollout.tiny import tiny_policy

@@ -9,7 +9,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import MistralConfig, MistralForCausalLM
 
 from azr.errors import UserError
-from azr.model import Policy
+from azr.policy.model import Policy
 from azr.rollout import Completion, Request, TransformersEngine
 from tests.azr.rollout.tiny import FAMILIES, tiny_model, tiny_policy
 

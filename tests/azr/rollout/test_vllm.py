@@ -6,8 +6,8 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from azr.config import EngineChoice, ModelConfig, Precision, RolloutConfig, VllmConfig
-from azr.model import Policy, load_policy
+from azr.config.fields import EngineChoice, ModelConfig, Precision, RolloutConfig, VllmConfig
+from azr.policy.model import Policy, load_policy
 from azr.rollout import Completion, Engine, Request, TransformersEngine, open_engine
 from tests.azr.rollout.asked import prompt_ids, reference_logprobs
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from azr.config import EngineChoice, LoraConfig, ModelConfig, Precision, RolloutConfig, VllmConfig
-from azr.model import Policy, load_policy
+from azr.config.fields import EngineChoice, LoraConfig, ModelConfig, Precision, RolloutConfig, VllmConfig
+from azr.policy.model import Policy, load_policy
 from azr.rollout import Engine, Request, open_engine
 from tests.azr.rollout.asked import prompt_ids, reference_logprobs
 

@@ -13,7 +13,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from azr.model import Policy
+from azr.policy.model import Policy
 
 FAMILIES = {
     "llama": (LlamaConfig, LlamaForCausalLM),

@@ -1,0 +1,48 @@
+"""Opening a buffer's file, to look at or to write to."""
+
+import sqlite3
+from pathlib import Path
+
+from azr.buffer.schema import PROBLEM_SCHEMA, SCHEMA_VERSION
+from azr.errors import UserError
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that writes, and outlives a crash of this program or of the machine."""
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that can't write, for looking at a buffer while its run goes on.
+
+    Raises UserError where the file is missing, no buffer, or of another version.
+    """
+    if not path.is_file():
+        raise UserError(f"no buffer at {path}")
+    # Without a log nobody has the file open. Read as immutable it stays alone: a plain read-only connection would leave
+    # an empty log and its index beside it, and fail in a folder that can't be written.
+    access = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?{access}", uri=True, timeout=30)
+    if check_version(connection, path) < SCHEMA_VERSION:  # read as one that has no problems: the tables are ours alone
+        connection.executescript(PROBLEM_SCHEMA.replace("CREATE TABLE ", "CREATE TEMP TABLE ").partition("CREATE U")[0])
+    return connection
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """The buffer's version. Raises UserError where the file is no buffer, or one of a version not known here."""
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise UserError(f"{path} is not a task buffer ({error})") from None
+    versions = {str(version): version for version in range(1, SCHEMA_VERSION + 1)}
+    if row is None or row[0] not in versions:
+        found = row[0] if row else "unknown"
+        raise UserError(
+            f"{path} is a buffer of version {found}, this azr reads versions up to {SCHEMA_VERSION};"
+            " start a new run, or use the azr that wrote it"
+        )
+    return versions[row[0]]

@@ -1,0 +1,216 @@
+"""Opening a run: everything that must be there before the first step, in an order that leaves nothing half-made.
+
+First what the config names is read, then the model is loaded, and only then is the run's folder written to.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from transformers.utils.logging import disable_progress_bar
+
+from azr.buffer import TaskBuffer
+from azr.config.fields import Config
+from azr.config.settings import dump_config
+from azr.errors import UserError
+from azr.evaluation.probe import load_probe
+from azr.evaluation.small.known import Question
+from azr.learner import Learner
+from azr.learner.algorithms import ALGORITHMS
+from azr.learner.formula import estimators, formula_of
+from azr.learner.schedule import learning_rate_factor
+from azr.methods.catalogue import rooms
+from azr.methods.method import Method, Seat
+from azr.policy.model import Policy, load_policy
+from azr.rollout import open_engine
+from azr.rollout.asking import Table
+from azr.rollout.engine import Engine
+from azr.seeds import derive_seed
+from azr.training.checkpoint import checkpoints, read_learner_state, read_state, restore_random_state
+from azr.training.loop import Stopwatch
+from azr.training.run import Run, hold, refuse_occupied, run_config, write_whole
+from azr.training.telemetry import Telemetry, rewind_metrics
+from sandbox import Sandbox, SandboxConfig
+from tasks.prompts import Style, StyleError, load_style
+
+EngineOpener = Callable[[Policy, Config], Engine]
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What is read before anything is written, so that a mistake leaves no half-made run behind."""
+
+    style: Style
+    probe: list[Question]
+    openers: list[Callable[[Seat], Method]]
+
+
+def gather(config: Config) -> Materials:
+    """Read the style, the probe's problems and what the methods need. Raises UserError for what can't be had."""
+    check_update(config)
+    openers = [room.read(config) for room in rooms(config)]
+    return Materials(read_style(config), load_probe(config.probe), openers)
+
+
+def check_update(config: Config) -> None:
+    """Raises UserError for an update that the config can't have."""
+    _check_row(config)
+    formula_of(config.learner)
+    learning_rate_factor(config.learner, optimizer_steps(config))
+    for role, name in estimators(config.learner).items():
+        if ALGORITHMS[name].greedy_baseline:
+            raise UserError(f"{name} for {role} wants a greedy answer to each prompt, which no method asks for")
+
+
+def _check_row(config: Config) -> None:
+    """A sample is never cut, so the longest one decides how much memory a micro-batch takes, whatever its budget."""
+    longest = config.rollout.max_prompt_tokens + _longest_response(config)
+    if longest > config.learner.max_batch_tokens:
+        raise UserError(
+            f"a prompt and its response may have {longest} tokens together, more than learner.max_batch_tokens="
+            f"{config.learner.max_batch_tokens} has room for: raise it, or lower rollout.max_prompt_tokens"
+            f" or the max_tokens of {', '.join(config.methods)}"
+        )
+
+
+def optimizer_steps(config: Config) -> int:
+    """The most that a run makes."""
+    return config.steps * max(room.updates(config) for room in rooms(config)) * config.learner.minibatches
+
+
+def read_style(config: Config) -> Style:
+    """The prompts' style. Raises UserError where there is none of that name, or it can't be used."""
+    try:
+        return load_style(config.prompts.style)
+    except StyleError as error:
+        raise UserError(f"prompts.style={config.prompts.style}: {error}") from None
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run with all its parts open. `done` steps of it lie behind."""
+
+    config: Config
+    run: Run
+    materials: Materials
+    telemetry: Telemetry
+    buffer: TaskBuffer
+    table: Table
+    learner: Learner
+    methods: list[Method]
+    watch: Stopwatch
+    done: int
+
+
+def open_configured_engine(policy: Policy, config: Config) -> Engine:
+    """The engine that the config names, with room for the longest prompt and response the run can ask for."""
+    most = max(_longest_response(config), config.probe.max_tokens if config.probe.every else 0)
+    return open_engine(policy, config.rollout, config.rollout.max_prompt_tokens + most)
+
+
+@contextmanager
+def open_for_training(
+    config: Config, run: Run, resume: bool, open_engine: EngineOpener = open_configured_engine
+) -> Iterator[OpenRun]:
+    """Start the run in `run`'s folder, or take it up where its newest checkpoint left it.
+
+    `open_engine` is asked for the engine once the policy is loaded.
+    Raises UserError for what the user can mend; a run that could not start leaves no folder behind.
+    """
+    materials = gather(config)
+    disable_progress_bar()  # transformers' own, which would cut through ours
+    with hold(run), ExitStack() as stack:
+        checkpoint = _newest_checkpoint(run, config) if resume else None
+        if not resume:
+            refuse_occupied(run)
+        Console(highlight=False).print(f"loading {checkpoint or config.model.name}", soft_wrap=True)
+        torch.manual_seed(derive_seed(config.seed, "model"))
+        policy = load_policy(config.model, checkpoint and checkpoint / "model")
+        sandbox = stack.enter_context(Sandbox(_sandbox_config(config)))
+        learner = _open_learner(policy, config)
+        if checkpoint:
+            learner.load_state_dict(read_learner_state(checkpoint))
+            restore_random_state(read_state(checkpoint))
+        engine = open_engine(policy, config)
+        stack.callback(engine.close)
+        if resume:
+            _rewind(run, checkpoint)
+        else:
+            _lay_out(run)
+        write_whole(run.config, dump_config(config))
+        buffer = TaskBuffer.open(run.buffer)
+        stack.callback(buffer.close)
+        telemetry = stack.enter_context(Telemetry(run))
+        table = Table(config, policy, engine, sandbox, materials.style)
+        done = read_state(checkpoint).step if checkpoint else 0
+        watch = Stopwatch(telemetry.phase)
+        seat = Seat(table, buffer, watch.phase, telemetry.say, stack)
+        methods = [open_method(seat) for open_method in materials.openers]
+        yield OpenRun(config, run, materials, telemetry, buffer, table, learner, methods, watch, done)
+
+
+def _open_learner(policy: Policy, config: Config) -> Learner:
+    """The learner, with what a KL term and a critic need: the starting weights once more, and once more to train."""
+    frozen = critic = None
+    with torch.random.fork_rng():
+        if config.learner.kl.coefficient and not config.model.lora.rank:
+            frozen = load_policy(config.model).base
+        if ALGORITHMS[config.learner.estimator].critic:
+            torch.manual_seed(derive_seed(config.seed, "critic"))
+            critic = load_policy(config.model)
+    longest = _longest_response(config)
+    return Learner(policy, config.learner, config.model, longest, optimizer_steps(config), frozen, critic)
+
+
+def _lay_out(run: Run) -> None:
+    """An empty buffer. The config is written after it, and makes the folder a run."""
+    for leftover in run.folder.glob("buffer.sqlite*"):  # of a start that was killed
+        leftover.unlink()
+    TaskBuffer.create(run.buffer).close()
+
+
+def _newest_checkpoint(run: Run, config: Config) -> Path | None:
+    """None where the run was stopped before its first checkpoint. Raises UserError where there is nothing to resume."""
+    if not run.config.is_file():
+        raise UserError(f"nothing to resume: {run.folder} is not there; start it without --resume")
+    _check_same_run(run, config)
+    saved = checkpoints(run)
+    return saved[-1][1] if saved else None
+
+
+def _rewind(run: Run, checkpoint: Path | None) -> None:
+    """Take buffer and metrics back to the checkpoint, or to before the first step."""
+    state = read_state(checkpoint) if checkpoint else None
+    step = state.step if state else 0
+    buffer = TaskBuffer.open(run.buffer)
+    try:
+        buffer.rewind(step)
+        # A checkpoint from before a table was there says nothing of it.
+        if state and not state.buffer.items() <= buffer.position().items():
+            raise UserError(f"{run.buffer} is not the buffer that checkpoint {checkpoint} was written with")
+    finally:
+        buffer.close()
+    rewind_metrics(run.metrics, step)
+
+
+def _check_same_run(run: Run, config: Config) -> None:
+    before = run_config(run)
+    fixed = [section for room in rooms(config) for section in room.fixed]
+    for section in dict.fromkeys(("seed", "model", "prompts", "methods", *fixed)):
+        if getattr(before, section) != getattr(config, section):
+            raise UserError(
+                f"{run.folder} was started with another {section}; resume it with `azr train {run.folder} --resume`,"
+                " or start a new run (name=...)"
+            )
+
+
+def _longest_response(config: Config) -> int:
+    return max(room.longest(config) for room in rooms(config))
+
+
+def _sandbox_config(config: Config) -> SandboxConfig:
+    limits = config.sandbox
+    return SandboxConfig(workers=limits.workers, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb)
