@@ -26,7 +26,6 @@ from sandbox import guards, library, modules, policy, script
 from sandbox.encoding import FROZENSET_TAG, SET_TAG, decode, encode
 from sandbox.equality import equal
 from sandbox.job import CallStatus, JobStatus
-from sandbox.order import may_write_text
 from sandbox.protocol import BYTES_PER_CHARACTER, FUNCTION, JOB_LINE, TOO_LARGE, PackedJob
 from sandbox.refused import PolicyError, refusals
 from sandbox.values import NotDataError, TooLargeError
@@ -82,7 +81,7 @@ class _JobEnded(Exception):
 def run_job(body: bytes, channel: Channel, limits: Limits) -> None:
     """Run one job, given as sandbox/protocol.py packs it. Returns when everything is in the channel."""
     try:
-        final = _Run(PackedJob.unpack(body), channel, limits).run()
+        final = _Run(body, channel, limits).run()
         channel.write(final)
     except _JobEnded as end:
         channel.write(_job_line(end.status, end.error))
@@ -108,40 +107,40 @@ def _line(text: str) -> bytes:
 
 
 _OUT_OF_MEMORY = _job_line(JobStatus.MEMORY, "out of memory")
+_DONE = {order: _job_line(JobStatus.OK, None, order=order) for order in (False, True)}
 _Outcome = tuple[str, str]  # a call's status, and its value's encoding or the error
 
 
 class _Run:
     """One job at work."""
 
-    def __init__(self, job: PackedJob, channel: Channel, limits: Limits) -> None:
-        self.job = job
+    def __init__(self, body: bytes, channel: Channel, limits: Limits) -> None:
+        self.program, self.calls, self.repeats, self.reload, self.called, self.recursion_limit, self.fills = (
+            PackedJob.unpack(body)
+        )
         self.channel = channel
         self.limits = limits
         self.order_sensitive = False
         self.loads = 0
         self.filling: list[bytes] = []  # so that what a run makes lies elsewhere than what the one before it made
-        self.fills = job.repeats > 1 and any(
-            may_write_text(text) for text in (job.program, *job.calls) if isinstance(text, str)
-        )
         self.namespace: dict[str, Any] | None = None  # the program's, where all calls share one
         self.function: Callable[..., Any] | None = None  # likewise
-        self.is_script = tuple in map(type, job.calls)
+        self.is_script = tuple in map(type, self.calls)
         self.system = modules.MODULES["sys"]
 
     def run(self) -> bytes:
-        if self.job.recursion_limit > guards.MAX_RECURSION:
-            library.most_frames = self.job.recursion_limit
+        if self.recursion_limit > guards.MAX_RECURSION:
+            library.most_frames = self.recursion_limit
         if self.is_script:
             modules.MODULES["sys"] = script.system(self.system, "")  # what the policy looks the names of imports up in
-        code = self._compile_program(self.job.program)
-        if not self.job.calls:
+        code = self._compile_program(self.program)
+        if not self.calls:
             self._load(code)
-        for argument in self.job.calls:
+        for argument in self.calls:
             call = self._caller(code, argument)
             gc.enable()  # off in the zygote: collecting while a syntax tree is made finds nothing and touches much
             self._record(call)
-        return _job_line(JobStatus.OK, None, order=self.order_sensitive)
+        return _DONE[self.order_sensitive]
 
     # -- source to code -----------------------------------------------------------------------------------------------
 
@@ -191,10 +190,10 @@ class _Run:
         if self.function is not None:
             return self.function
         name = _FUNCTION
-        if self.job.function != FUNCTION:
-            name, _ = policy.compile_expression(self.job.function, nesting=self.limits.nesting)
+        if self.called != FUNCTION:
+            name, _ = policy.compile_expression(self.called, nesting=self.limits.nesting)
         function: Callable[..., Any] = eval(name, self._loaded(code))
-        if not self.job.reload:
+        if not self.reload:
             self.function = function
         return function
 
@@ -214,7 +213,7 @@ class _Run:
         return run
 
     def _loaded(self, code: CodeType) -> dict[str, Any]:
-        if self.job.reload:
+        if self.reload:
             return self._load(code)
         if self.namespace is None:
             self.namespace = self._load(code)
@@ -244,13 +243,13 @@ class _Run:
                 decimal.setcontext(_no_decimal_use.copy())
                 library.restore()
         self.loads += 1
-        sys.setrecursionlimit(self.job.recursion_limit + _frames())
+        sys.setrecursionlimit(self.recursion_limit + _frames())
 
     # -- calls to records ---------------------------------------------------------------------------------------------
 
     def _record(self, call: Callable[[], Any]) -> None:
         status, text = self._outcome(call)
-        for _ in range(self.job.repeats - 1):
+        for _ in range(self.repeats - 1):
             if status != CallStatus.OK:
                 break
             again, other = self._outcome(call)

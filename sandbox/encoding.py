@@ -19,6 +19,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from sandbox.values import FACTORIES, MAX_DIGITS, NotDataError, TooLargeError, integer_in_bounds, type_name
@@ -43,6 +44,8 @@ def encode(value: object, *, limit: int = 1 << 22, nesting: int = 200) -> str:
 
     Raises NotDataError (a foreign type, a cycle, too deep, an int past MAX_DIGITS) or TooLargeError, as `canonical`.
     """
+    if type(value) is str and len(value) <= limit:  # most values, and the rest of this file stays untouched
+        return _string(value)
     return _Encoder(limit, nesting).write(value, nesting)
 
 
@@ -182,14 +185,21 @@ class Decoder:
 
     def __init__(self) -> None:
         self.tables = Tables()
-        self._json = json.JSONDecoder(object_pairs_hook=self._tagged, parse_int=_int, parse_constant=_constant)
 
     def decode(self, text: str) -> Any:
         """The value that `text` encodes."""
+        decoder = self._json if "{" in text else _WITHOUT_TAGS
         try:
-            return self._json.decode(text)
+            value, end = decoder.raw_decode(text)
+            if end != len(text):
+                raise EncodingError("more than one value")
+            return value
         except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, MemoryError) as error:
             raise EncodingError(f"not the encoding of plain data: {str(error)[:200]}") from error
+
+    @cached_property
+    def _json(self) -> json.JSONDecoder:
+        return json.JSONDecoder(object_pairs_hook=self._tagged, parse_int=_int, parse_constant=_constant)
 
     def _tagged(self, pairs: list[tuple[str, Any]]) -> Any:
         """The value of an object of JSON, whose parts are read already."""
@@ -265,6 +275,9 @@ def _int(digits: str) -> int:
 
 def _constant(name: str) -> float:
     return float(name)  # a new nan each time, so that a set keeps as many as it had
+
+
+_WITHOUT_TAGS = json.JSONDecoder(parse_int=_int, parse_constant=_constant)  # making one takes longer than most texts
 
 
 def _exactly(kind: type, value: Any) -> Any:

@@ -46,13 +46,16 @@ def may_show_order(tree: ast.AST, modules: dict[str, ModuleType]) -> bool:
     return _makes_sets(nodes) or _holds_functions(nodes, modules) or (_writes(nodes) and _lets_objects_lie(nodes))
 
 
-_TEXT = re.compile(r"str|repr|print|ascii|format|[fF]['\"]|[fF][rR]['\"]|%|import|__")
+_TEXT = (
+    *words("str repr print ascii format % import __"),
+    *(f"{f}{r}{q}" for f in "fF" for r in ("", "r", "R") for q in "'\""),
+)
 
 
 def may_write_text(source: str) -> bool:
     """Whether a program, or a call, might make text of an object, as far as its own text shows: without that, and
     without what UNORDERED_NAMES has, no value tells where anything lies."""
-    return _TEXT.search(source) is not None
+    return any(map(source.__contains__, _TEXT))
 
 
 def may_write_iterator(bare: str, source: str) -> bool:

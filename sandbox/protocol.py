@@ -29,12 +29,14 @@ class PackedJob(NamedTuple):
     reload: bool = True
     function: str = FUNCTION
     recursion_limit: int = RECURSION_LIMIT
+    fills: bool = False  # whether a later run finds memory filled in otherwise, so that addresses are seen to differ
 
     def packed(self) -> bytes:
         """As bytes for the zygote, which runs the same interpreter. Nothing that comes back is read this way."""
         return marshal.dumps(tuple(self))
 
-    @classmethod
-    def unpack(cls, body: bytes) -> "PackedJob":
-        """Strings stay strings, and reading them touches little memory."""
-        return cls._make(marshal.loads(body))
+    @staticmethod
+    def unpack(body: bytes) -> tuple[str, tuple[str | bytes | tuple[str], ...], int, bool, str, int, bool]:
+        """The fields in their order and no object of ours: what a child makes touches memory that it has to copy."""
+        fields: tuple[str, tuple[str | bytes | tuple[str], ...], int, bool, str, int, bool] = marshal.loads(body)
+        return fields

@@ -119,25 +119,25 @@ class _Lines:
         if type(status) is not str:
             raise ValueError("a call's status is a string")
         if status == TOO_LARGE:
-            return self._beyond(index)
+            return self._beyond()
         kind = CallStatus(status)
         if kind is not CallStatus.OK:
-            return _judged(CallResult(kind, error=_text(body)), index, self.job.expected)
+            return _valueless(kind, _text(body), self.job.expected)
         try:
             text = canonical(body, limit=self.left, nesting=self.config.nesting)
         except TooLargeError:
             canonical_alone = self.left < self.config.output_bytes and _fits(body, self.config)
             if canonical_alone:
                 raise
-            return self._beyond(index)
+            return self._beyond()
         self.left -= len(text)
-        return _judged(CallResult(kind, text, data=body), index, self.job.expected)
+        return _valued(text, body, index, self.job.expected)
 
-    def _beyond(self, index: int) -> CallResult:
+    def _beyond(self) -> CallResult:
         """A value that is longer than the limit by itself costs no other call anything."""
         self.too_large = True
         error = _OUTPUT_LIMIT.format(self.config.output_bytes)
-        return _judged(CallResult(CallStatus.ERROR, error=f"TooLarge: {error}"), index, self.job.expected)
+        return _valueless(CallStatus.ERROR, f"TooLarge: {error}", self.job.expected)
 
 
 def _fits(value: Any, config: SandboxConfig) -> bool:
@@ -153,23 +153,26 @@ def _value(text: Any, index: int, job: Job, config: SandboxConfig) -> CallResult
         data = compute_value(text, nesting=config.nesting)
         value = canonical(data, limit=config.output_bytes, nesting=config.nesting)
     except (NotDataError, TooLargeError) as error:
-        return _judged(CallResult(CallStatus.NOT_DATA, error=str(error)), index, job.expected)
-    return _judged(CallResult(CallStatus.OK, value, data=data), index, job.expected)
+        return _valueless(CallStatus.NOT_DATA, str(error), job.expected)
+    return _valued(value, data, index, job.expected)
 
 
-def _judged(call: CallResult, index: int, expected: Sequence[str] | None) -> CallResult:
-    """The call with the verdict, where a value was expected."""
-    if expected is None:
-        return call
-    return replace(call, equal=call.status is CallStatus.OK and _is(call, expected[index]))
+def _valued(text: str, data: Any, index: int, expected: Sequence[str] | None) -> CallResult:
+    """A call that gave a value, with the verdict, where another was expected."""
+    return CallResult(CallStatus.OK, text, None, None if expected is None else _is(text, data, expected[index]), data)
 
 
-def _is(call: CallResult, expected: str) -> bool:
-    """Whether the call's value equals the one that `expected` writes down; False where that is not plain data."""
-    if call.value == expected:
+def _valueless(status: CallStatus, error: str | None, expected: Sequence[str] | None) -> CallResult:
+    """A call that gave none: wrong, where a value was expected."""
+    return CallResult(status, error=error, equal=None if expected is None else False)
+
+
+def _is(text: str, data: Any, expected: str) -> bool:
+    """Whether a value equals the one that `expected` writes down; False where that is not plain data."""
+    if text == expected:
         return True
     try:
-        return equal(call.data, compute_value(expected))
+        return equal(data, compute_value(expected))
     except NotDataError:
         return False
 

@@ -19,6 +19,7 @@ from sandbox.arguments import Arguments, StandardInput
 from sandbox.encoding import encode
 from sandbox.equality import equal
 from sandbox.job import CallResult, CallStatus, Job, JobResult, JobStatus, SandboxConfig, SandboxError, Wall
+from sandbox.order import may_write_text
 from sandbox.protocol import BYTES_PER_CHARACTER, LINES_EXTRA, ORDER, REPORT, PackedJob
 from sandbox.report import Outcome, read_report
 
@@ -127,9 +128,9 @@ class Order:
         timeout_s = config.timeout_s if job.timeout_s is None else job.timeout_s
         cpu_s = config.cpu_s or math.ceil(timeout_s)
         calls = tuple(_packed(call, config) for call in job.calls)
-        packed = PackedJob(
-            job.program or "", calls, job.repeats, job.reload, job.function, job.recursion_limit
-        ).packed()
+        program = job.program or ""
+        fills = job.repeats > 1 and any(may_write_text(text) for text in (program, *calls) if isinstance(text, str))
+        packed = PackedJob(program, calls, job.repeats, job.reload, job.function, job.recursion_limit, fills).packed()
         return cls(job, timeout_s, cpu_s, packed)
 
 
