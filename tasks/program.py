@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.syntax import parse
+
 _UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 _BRANCHES = ast.If | ast.IfExp | ast.For | ast.While | ast.ExceptHandler | ast.match_case | ast.Assert
@@ -63,14 +65,15 @@ def tidy(program: str) -> str | None:
     tree = _without_idle_text(tree)
     try:
         text = ast.unparse(tree)
-        return text if ast.dump(ast.parse(text)) == ast.dump(tree) else None
+        return text if ast.dump(parse(text)) == ast.dump(tree) else None
     except _UNPARSABLE:
         return None
 
 
 def _parse(program: str) -> ast.Module | None:
     try:
-        return ast.parse(program, filename="<program>")
+        tree: ast.Module = parse(program)
+        return tree
     except _UNPARSABLE:
         return None
 

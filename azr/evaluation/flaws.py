@@ -11,6 +11,7 @@ from typing import Any
 
 from azr.config.choices import Flaw
 from sandbox import CallStatus, Job, Sandbox
+from sandbox.syntax import parse
 from tasks.triplet import TaskType, Triplet
 
 MEANING = {
@@ -69,7 +70,7 @@ def _is_constant(sandbox: Sandbox, triplet: Triplet) -> bool:
 def varied_inputs(arguments: str) -> list[str]:
     """Argument lists like `arguments` with other values of the same types; none where that is no list of literals."""
     try:
-        values = ast.literal_eval(f"({arguments},)")
+        values = ast.literal_eval(parse(f"({arguments},)", "eval"))
     except _UNREADABLE:
         return []
     varied = [", ".join(repr(_vary(value, way)) for value in values) for way in range(_WAYS)]

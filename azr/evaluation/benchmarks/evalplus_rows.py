@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azr.evaluation.benchmark import Row
+from sandbox.syntax import parse
 from sandbox.values import canonical
 
 
@@ -58,7 +59,7 @@ def _restore(value: Any, word: str) -> Any:
 def _from_test_program(source: str, entry_point: str | None) -> Inputs:
     lists: ast.expr | None = None
     compared: ast.Call | None = None
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(source)):
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "inputs":
             lists = node.value
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "assertion":

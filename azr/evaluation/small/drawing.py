@@ -24,6 +24,7 @@ from azr.evaluation.benchmark import Row
 from azr.evaluation.benchmarks.mbpp_plus import number_of, typed_inputs
 from azr.evaluation.small.known import KnownProgram
 from sandbox import CallStatus, Job, JobResult, JobStatus, Sandbox
+from sandbox.syntax import parse
 from tasks.program import fingerprint, tidy
 
 MOST_LINES = 6
@@ -96,7 +97,7 @@ def _pairs(candidate: Candidate, result: JobResult) -> list[tuple[str, str]]:
 
 
 def _is_fit(given: str, output: str) -> bool:
-    arguments = ast.literal_eval(f"({given},)")
+    arguments = ast.literal_eval(parse(f"({given},)", "eval"))
     return len(output) <= MOST_OUTPUT and output not in (repr(arguments), *map(repr, arguments))
 
 
@@ -119,7 +120,7 @@ def _short_function(source: str, entry_point: str) -> str | None:
     """The program with `entry_point` called f, in one layout; None where it is not one short function."""
     try:
         with warnings.catch_warnings(action="ignore"):  # an invalid escape in somebody else's string is not news here
-            tree = ast.parse(source)
+            tree = parse(source)
     except (SyntaxError, ValueError):
         return None
     function = tree.body[0]
@@ -141,7 +142,7 @@ def _short_arguments(text: str) -> str | None:
     if len(text) > 2 * MOST_INPUT:  # no layout is so much shorter than another
         return None
     try:
-        tree = ast.parse(f"({text},)", mode="eval")
+        tree = parse(f"({text},)", "eval")
         layout = ", ".join(map(repr, ast.literal_eval(tree)))
     except (SyntaxError, ValueError, TypeError):
         return None
@@ -152,7 +153,7 @@ def _short_arguments(text: str) -> str | None:
 
 def _types(arguments: str) -> tuple[str, ...]:
     """The names of the arguments' types, of containers with those of their items."""
-    return tuple(map(_type_name, ast.literal_eval(f"({arguments},)")))
+    return tuple(map(_type_name, ast.literal_eval(parse(f"({arguments},)", "eval"))))
 
 
 def _type_name(value: object) -> str:
