@@ -1,32 +1,8 @@
-"""What three algorithms want of the loop: penalties for length, refilled groups, greedy baselines."""
+"""DAPO's soft penalty for responses near their limit."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from azr.config.fields import Estimator
-from azr.learner import Outcome, advantages
-from azr.learner.sampling import overlong_penalty, with_baselines, without_spread
-
-
-def test_groups_whose_answers_all_earned_the_same_by_hand() -> None:
-    rewards = [1.0, 1.0, 0.0, -0.5, 0.0, 1.0]
-    assert without_spread(rewards, ["a", "a", "b", "c", "b", "c"]) == ["a", "b"]
-
-
-@given(st.lists(st.tuples(st.sampled_from([-1.0, 0.0, 1.0]), st.integers(0, 4)), max_size=30))
-def test_what_is_refilled_is_what_grpo_learns_nothing_from(rollouts: list[tuple[float, int]]) -> None:
-    rewards, groups = [r for r, _ in rollouts], [g for _, g in rollouts]
-    worth = advantages(Estimator.DAPO, rewards, groups, groups)
-    taught = {group for group, value in zip(groups, worth, strict=True) if value}
-    assert set(without_spread(rewards, groups)) == set(groups) - taught
-
-
-def test_each_response_gets_its_prompts_greedy_reward() -> None:
-    outcomes = [Outcome(1.0, "s", "a"), Outcome(0.0, "s", "b"), Outcome(0.0, "s", "a")]
-    assert [o.baseline for o in with_baselines(outcomes, {"a": 0.5, "b": -1.0})] == [0.5, -1.0, 0.5]
-    with pytest.raises(KeyError):
-        with_baselines(outcomes, {"a": 0.5})
+from azr.learner.overlong import overlong_penalty
 
 
 @pytest.mark.parametrize(
