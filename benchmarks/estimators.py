@@ -51,10 +51,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--estimators", nargs="+", default=list(Estimator), choices=list(Estimator), metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--prompts", type=int, default=12, help="problems a step")
-    parser.add_argument("--answers", type=int, default=8, help="answers to each")
-    parser.add_argument("--held-out", type=int, default=40, help="held-out functions")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--prompts", type=int, default=10, help="problems a step")
+    parser.add_argument("--answers", type=int, default=16, help="answers to each")
+    parser.add_argument("--held-out", type=int, default=32, help="held-out functions")
     parser.add_argument("--samples", type=int, default=64, help="answers to each of them")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="config keys to change, for all")
     parser.add_argument("--table", action="store_true", help="only the table and the figure of what is there")
@@ -107,6 +107,7 @@ class Study:
             f"rlvr.votes={arguments.answers}",
             f"learner.estimator={name}",
             "learner.minibatches=2",
+            "solver.max_tokens=32",  # what reads the held-out problems asks as the solver
             "probe.every=0",
             "checkpoint.every=5",
             "checkpoint.keep=1",
