@@ -85,6 +85,11 @@ def describe(config: LearnerConfig) -> list[str]:
         f"loss = -{formula.aggregation} of {formula.clip}",
         f"ratio = π / π_old of a {formula.ratio}",
     ]
+    if ALGORITHMS[config.estimator].critic:
+        critic = config.critic
+        lines.append(f"critic: γ = {critic.gamma:g}, λ = {critic.gae_lambda:g}, values move by {critic.clip:g} at most")
+        if critic.warmup_steps:
+            lines.append(f"critic alone learns in the first {critic.warmup_steps} steps")
     weights = {role: getattr(config, role.value).loss_weight for role in Role}
     if set(weights.values()) != {1.0}:
         lines.append("loss weights: " + ", ".join(f"{role} {weight:g}" for role, weight in weights.items()))

@@ -143,7 +143,7 @@ def test_refilling_is_a_number_of_rounds_that_any_estimator_can_have_and_dapo_ca
 
 
 def test_a_step_that_has_nothing_to_teach_changes_nothing_and_goes_on(model, problems, tmp_path):
-    for estimator in (Estimator.DAPO, Estimator.REMAX):
+    for estimator in (Estimator.DAPO, Estimator.REMAX, Estimator.PPO):
         run = Run(tmp_path / estimator)
         learner = LearnerConfig(estimator=estimator, refill_rounds=1)
         silent = config_for(model, problems, learner=learner, steps=1)
