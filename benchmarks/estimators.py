@@ -1,61 +1,49 @@
-"""Every estimator on one small labelled problem set: the same seeds, the same number of samples a step.
+"""Every estimator on one small labelled problem set: the same problems, seeds and number of samples a step.
 
-    python benchmarks/estimators.py OUT                                      all estimators, seed 0, 24 steps
-    python benchmarks/estimators.py OUT --estimators grpo ppo --seeds 0 1 2 --steps 40
-    python benchmarks/estimators.py OUT --table                              the table of what is there
+    python benchmarks/estimators.py OUT                                      all estimators, seed 0
+    python benchmarks/estimators.py OUT --estimators grpo ppo --seeds 0 1 2 --steps 20
+    python benchmarks/estimators.py OUT --table                              the table and the figure of what is there
 
-The problems are the packaged small functions, each as deduction and as abduction; every third function is held out. A
-step draws --prompts of the others, the same ones for every estimator, and has --answers to each. ReMax's greedy answers
-and DAPO's refilled prompts come on top, and the table counts them. Each step is two optimizer steps by default: in the
-first of them all ratios are 1 and clippings don't differ.
+Each estimator and seed is a run of `azr train` on configs/rlvr-smollm2.yaml in OUT/runs, so that what is measured is
+what trains: the TUNE half of the packaged small functions as deduction, --prompts problems a step with --answers to
+each. ReMax's greedy answers and the problems that DAPO asks in place of others come on top, and the table counts them.
+Each step is two optimizer steps: in the first of them all ratios are 1 and clippings don't differ. DAPO has its soft
+penalty in the last quarter of an answer's tokens.
 
-Each pair of estimator and seed runs in a process of its own, for its memory, and leaves OUT/ESTIMATOR-SEED.json; what
-is there is not run again, so that the same command goes on where it was stopped. The untrained model is read once a
-seed (OUT/base-SEED.json). ΔSE is the untrained model's pass@k at the most samples, less the trained one's pass@1 (Yue
-et al. 2025, arXiv 2504.13837, table 2): lower is better.
+The untrained and the trained model are read alike: --samples answers to each of --held-out functions of the other half,
+from the same seeds, a file of JSON lines in OUT/readings. What is there is not made again, and a run that was cut off
+goes on at its newest checkpoint: the same command goes on where it was stopped. Gains are paired by problem; their 95 %
+intervals resample problems (azr/evaluation/passk.py). ΔSE is the untrained model's pass@k at the most samples, less the
+trained one's pass@1 (Yue et al. 2025, arXiv 2504.13837, table 2): lower is better.
 """
 
 import argparse
 import json
-import resource
+import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
 
-from azr.config.fields import Config, Estimator  # noqa: E402
+from azr.config.fields import Estimator, Half, ProbeConfig  # noqa: E402
 from azr.config.settings import load_config  # noqa: E402
-from azr.evaluation.passk import per_problem  # noqa: E402
-from azr.training.run import write_whole  # noqa: E402
+from azr.evaluation.passk import Floats, bootstrap_interval, per_problem  # noqa: E402
+from azr.evaluation.probe import load_probe  # noqa: E402
+from azr.training.checkpoint import find_checkpoint  # noqa: E402
+from azr.training.run import Run, write_whole  # noqa: E402
+from azr.training.telemetry import read_metrics  # noqa: E402
+from benchmarks.learning import Line, read  # noqa: E402
+from tasks.triplet import TaskType  # noqa: E402
 
-BASE = "base"
-REFILL_ROUNDS = 3
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One model on the held-out problems, and what it cost to get there."""
-
-    estimator: str
-    seed: int
-    steps: int
-    right: list[int]  # of `samples` answers, a held-out problem each
-    samples: int
-    entropy: float | None  # nats a token in the last step trained; None for the untrained model
-    train_right: list[float]  # share of right answers, a step each
-    sampled: int
-    seconds: float
-    peak_gib: float
-
-    def pass_at(self, k: int) -> float:
-        """Mean over the held-out problems."""
-        return float(per_problem([(self.samples, right) for right in self.right], k).mean())
+UNTRAINED = "untrained"
 
 
 def main() -> None:
@@ -63,215 +51,267 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--estimators", nargs="+", default=list(Estimator), choices=list(Estimator), metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--steps", type=int, default=24)
-    parser.add_argument("--prompts", type=int, default=16, help="problems a step")
-    parser.add_argument("--answers", type=int, default=8, help="answers to each")
-    parser.add_argument("--samples", type=int, default=64, help="answers to each held-out problem")
-    parser.add_argument("--held-out", type=int, default=40, help="held-out problems at most")
-    parser.add_argument("--config", type=Path, default=ROOT / "configs" / "smollm2-135m.yaml")
-    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="config keys to change")
-    parser.add_argument("--table", action="store_true")
-    parser.add_argument("--run", help=argparse.SUPPRESS)  # the process of one estimator and seed
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--prompts", type=int, default=10, help="problems a step")
+    parser.add_argument("--answers", type=int, default=16, help="answers to each")
+    parser.add_argument("--held-out", type=int, default=32, help="held-out functions")
+    parser.add_argument("--samples", type=int, default=64, help="answers to each of them")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="config keys to change, for all")
+    parser.add_argument("--table", action="store_true", help="only the table and the figure of what is there")
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    if arguments.run:
-        reading = run(arguments.run, arguments.seeds[0], arguments)
-        write_whole(place(arguments.out, reading.estimator, reading.seed), json.dumps(asdict(reading)) + "\n")
-        return
+    study = Study(arguments)
     if not arguments.table:
-        for seed in arguments.seeds:
-            for name in (BASE, *arguments.estimators):
-                if not place(arguments.out, name, seed).is_file():
-                    in_a_process(name, seed)
-    print(table(readings(arguments.out)))
+        study.run()
+    print(study.table())
 
 
-def run(name: str, seed: int, arguments: argparse.Namespace) -> Reading:
-    """Train by one estimator (or not at all, for the base), then read the held-out problems."""
-    import torch
+class Study:
+    """One folder of runs and readings."""
 
-    from azr.learner import Learner
-    from azr.learner.algorithms import ALGORITHMS
-    from azr.policy.model import load_policy
-    from azr.rollout import open_engine
-    from azr.rollout.asking import Table
-    from azr.seeds import derive_seed, stream
-    from sandbox import Sandbox, SandboxConfig
-    from tasks.prompts import load_style
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+        self._out: Path = arguments.out.resolve()
 
-    began = time.perf_counter()
-    config = configured(name, seed, arguments)
-    torch.manual_seed(derive_seed(seed, "model"))
-    policy = load_policy(config.model)
-    critic = load_policy(config.model) if ALGORITHMS[config.learner.estimator].critic else None
-    train, held_out = problems(arguments.held_out)
-    train_right: list[float] = []
-    sampled, entropy = 0, None
-    with Sandbox(SandboxConfig()) as sandbox:
-        engine = open_engine(policy, config.rollout)
-        at = Table(config, policy, engine, sandbox, load_style(config.prompts.style))
-        learner = Learner(
-            policy,
-            config.learner,
-            config.model,
-            config.solver.max_tokens,
-            arguments.steps * config.learner.minibatches,
-            critic=critic,
+    def run(self) -> None:
+        """Train and read whatever is not there yet."""
+        for seed in self._arguments.seeds:
+            for name in self._arguments.estimators:
+                if self._reading(name, seed).is_file():
+                    continue
+                run = self._train(name, seed)
+                self._read(UNTRAINED, seed, run)
+                self._read(name, seed, run)
+                shutil.rmtree(run.checkpoints)  # two GiB, and four with a critic
+
+    def _train(self, name: str, seed: int) -> Run:
+        """`azr train` to the last step, in a process of its own for its memory."""
+        run = Run(self._out / "runs" / f"{name}-{seed}")
+        if run.config.is_file():
+            command = ["train", str(run.folder), "--resume"]
+        else:
+            words = [f"name={run.name}", f"seed={seed}", *self._words(name), *self._arguments.set]
+            config = str(ROOT / "configs" / "rlvr-smollm2.yaml")
+            command = ["train", config, *words, "--runs", str(self._out / "runs")]
+        if not _is_done(run):
+            say(f"azr {' '.join(command)}")
+            self._note_peak(run, _watched([sys.executable, "-c", "from azr.cli import main; main()", *command]))
+        return run
+
+    def _words(self, name: str) -> list[str]:
+        """What the benchmark, and what the estimator changes in the config."""
+        arguments = self._arguments
+        words = [
+            f"steps={arguments.steps}",
+            "rlvr.sources=[small-own-d-tune]",
+            f"rlvr.batch={arguments.prompts}",
+            f"rlvr.votes={arguments.answers}",
+            f"learner.estimator={name}",
+            "learner.minibatches=2",
+            "solver.max_tokens=32",  # what reads the held-out problems asks as the solver
+            "probe.every=0",
+            "checkpoint.every=5",
+            "checkpoint.keep=1",
+        ]
+        return [*words, "learner.overlong_buffer=8"] if name == Estimator.DAPO else words
+
+    def _read(self, name: str, seed: int, run: Run) -> None:
+        """Ask the held-out problems, of the untrained model once a seed."""
+        place = self._reading(name, seed)
+        if place.is_file():
+            return
+        began = time.perf_counter()
+        asked = load_probe(
+            ProbeConfig(
+                every=1,
+                problems=self._arguments.held_out,
+                data="small-own",
+                half=Half.HELD,
+                types=(TaskType.DEDUCTION,),
+            )
         )
-        for step in range(1, (0 if name == BASE else arguments.steps) + 1):
-            torch.manual_seed(derive_seed(seed, "step", step))
-            order = stream(seed, "step", step, "problems").sample(range(len(train)), len(train))
-            played = play(at, [train[i] for i in order], step, arguments)
-            metrics = learner.step(learner.credit(played.samples, played.outcomes))
-            engine.update_weights(policy.model)
-            sampled += played.sampled
-            train_right.append(played.right)
-            entropy = metrics.get("entropy", entropy)
-            print(f"{name} seed {seed} step {step}: {100 * played.right:.0f} % right", file=sys.stderr, flush=True)
-        seconds = time.perf_counter() - began
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        right = [sum(each) for each in judged(at, held_out, arguments.samples, ("read",))]
-        engine.close()
-    steps = 0 if name == BASE else arguments.steps
-    return Reading(name, seed, steps, right, arguments.samples, entropy, train_right, sampled, seconds, peak)
+        checkpoint = None if name == UNTRAINED else find_checkpoint(run)
+        lines = read(load_config(run.config), checkpoint, asked, self._arguments.samples)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(place, "".join(json.dumps(asdict(line)) + "\n" for line in lines))
+        say(f"{place.name} in {time.perf_counter() - began:.0f} s")
+
+    def _reading(self, name: str, seed: int) -> Path:
+        return self._out / "readings" / f"{name}-{seed}.jsonl"
+
+    def _note_peak(self, run: Run, gib: float) -> None:
+        """The most that any of the run's processes held: a run that was cut off had several."""
+        write_whole(self._peak(run), json.dumps(max(gib, _peak_gib(self._peak(run)))) + "\n")
+
+    def _peak(self, run: Run) -> Path:
+        return run.folder / "peak_gib.json"
+
+    def table(self) -> str:
+        """Before, after and cost of every estimator, in Markdown; written to OUT/table.md with the figure beside it."""
+        found = list(self._compared())
+        head = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+        text = "\n".join([*head, *(one.row() for one in found)]) + "\n"
+        self._out.mkdir(parents=True, exist_ok=True)
+        write_whole(self._out / "table.md", text)
+        if found:
+            write_whole(self._out / "estimators.svg", figure(found))
+        return text
+
+    def _compared(self) -> Iterator["Compared"]:
+        for name in Estimator:
+            for place in sorted((self._out / "readings").glob(f"{name}-[0-9]*.jsonl")):
+                seed = int(place.stem.removeprefix(f"{name}-"))
+                before = _lines(self._reading(UNTRAINED, seed))
+                run = Run(self._out / "runs" / f"{name}-{seed}")
+                yield Compared(name, seed, before, _lines(place), read_metrics(run.metrics), _peak_gib(self._peak(run)))
+
+
+COLUMNS = (
+    "estimator",
+    "seed",
+    "steps",
+    "pass@1",
+    "gain",
+    "pass@k",
+    "gain",
+    "k",
+    "ΔSE",
+    "entropy",
+    "reward of the first and last third",
+    "tokens sampled",
+    "refilled",
+    "minutes",
+    "peak GiB",
+)
 
 
 @dataclass(frozen=True)
-class Played:
-    """What a step trains on. `right` is the share of right answers before any prompt was thrown away."""
+class Compared:
+    """The untrained and the trained model on the same problems, and what the run between them cost."""
 
-    samples: list  # of azr.learner.Sample
-    outcomes: list  # of azr.learner.Outcome
-    sampled: int
-    right: float
+    name: str
+    seed: int
+    before: list[Line]
+    after: list[Line]
+    steps: list[dict[str, float]]
+    peak_gib: float
 
+    @property
+    def samples(self) -> int:
+        """Answers to each held-out problem."""
+        return self.after[0].samples
 
-def play(at, ordered: Sequence, step: int, arguments: argparse.Namespace) -> Played:
-    """Answers to the first problems of `ordered`; for DAPO, to later ones in place of those without spread."""
-    from azr.learner import Outcome, Sample
-    from azr.learner.algorithms import ALGORITHMS
-    from azr.learner.sampling import overlong_penalty, with_baselines, without_spread
-    from azr.rollout.asking import solve
-    from tasks.reward import solver_reward
-    from tasks.triplet import Role, Verdict
+    def gain(self, k: int) -> "Gain":
+        """In pass@k. Raises ValueError where the two readings are not of the same problems."""
+        if [line.id for line in self.before] != [line.id for line in self.after]:
+            raise ValueError(f"{self.name}: the untrained model was read on other problems")
+        old, new = _pass_at(self.before, k), _pass_at(self.after, k)
+        low, high = bootstrap_interval(new - old)
+        return Gain(float(old.mean()), float(new.mean()), low, high)
 
-    learner, solver = at.config.learner, at.config.solver
-    algorithm = ALGORITHMS[learner.estimator]
-    temperature = solver.temperature or at.config.rollout.temperature
-    samples, outcomes, sampled = [], [], 0
-    shares: list[float] = []
-    waiting, wanted = list(ordered), arguments.prompts
-    for turn in range(REFILL_ROUNDS if algorithm.refills_groups else 1):
-        asked, waiting = waiting[:wanted], waiting[wanted:]
-        groups = solve(at, asked, arguments.answers, ("step", step, turn), lambda _: None)
-        sampled += sum(map(len, groups))
-        shares += [float(answer.verdict is Verdict.RIGHT) for answers in groups for answer in answers]
-        new_samples, new = [], []
-        for number, (problem, answers) in enumerate(zip(asked, groups, strict=True)):
-            for answer in answers:
-                ids, logprobs = answer.completion.token_ids, answer.completion.logprobs
-                reward = solver_reward(answer.verdict)
-                if learner.overlong_buffer:
-                    reward += overlong_penalty(len(ids), solver.max_tokens, learner.overlong_buffer)
-                new_samples.append(Sample(answer.prompt_ids, ids, logprobs, 0.0, temperature))
-                new.append(Outcome(reward, (Role.SOLVE, problem.type), (turn, number), Role.SOLVE))
-        if algorithm.greedy_baseline:
-            greedy = judged_rewards(at, asked)
-            sampled += len(greedy)
-            new = with_baselines(new, {(turn, number): reward for number, reward in enumerate(greedy)})
-        flat = (
-            set(without_spread([o.reward for o in new], [o.group for o in new])) if algorithm.refills_groups else set()
-        )
-        kept = [index for index, outcome in enumerate(new) if outcome.group not in flat]
-        samples += [new_samples[index] for index in kept]
-        outcomes += [new[index] for index in kept]
-        wanted = len(flat)
-        if not wanted or not waiting:
-            break
-    return Played(samples, outcomes, sampled, fmean(shares))
+    def row(self) -> str:
+        """A line of the table."""
+        one, most = self.gain(1), self.gain(self.samples)
+        third = max(len(self.steps) // 3, 1)
+        rewards = [step["reward/rlvr"] for step in self.steps]
+        cells = [
+            self.name,
+            str(self.seed),
+            str(len(self.steps)),
+            *one.cells(),
+            *most.cells(),
+            str(self.samples),
+            f"{100 * (most.before - one.after):+.1f}",
+            f"{_entropy(self.before):.2f} → {_entropy(self.after):.2f}",
+            f"{fmean(rewards[:third]):.3f} → {fmean(rewards[-third:]):.3f}",
+            f"{sum(step['tokens/generated'] for step in self.steps):,.0f}",
+            f"{sum(step.get('rlvr/refilled', 0.0) for step in self.steps):.0f}",
+            f"{sum(step['time/total'] for step in self.steps) / 60:.1f}",
+            f"{self.peak_gib:.1f}",
+        ]
+        return f"| {' | '.join(cells)} |"
 
 
-def judged_rewards(at, asked: Sequence) -> list[float]:
-    """The reward of a greedy answer to each problem."""
-    from azr.rollout.engine import Request
-    from tasks.kinds import KINDS
-    from tasks.reward import solver_reward
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Shares from 0 to 1, and the 95 % interval of their difference."""
 
-    prompts = [at.framed(KINDS[problem.type].solve_prompt(at.style, problem)) for problem in asked]
-    most = at.config.solver.max_tokens
-    requests = [Request(at.encode(p), max_tokens=most, temperature=0.0, stop=p.stop) for p in prompts]
-    rewards = []
-    for problem, prompt, (completion,) in zip(asked, prompts, at.engine.generate(requests), strict=True):
-        kind = KINDS[problem.type]
-        answer = kind.parse_answer(at.style, prompt.answer_prefix + completion.text)
-        rewards.append(solver_reward(kind.verify(at.sandbox, problem, [answer])[0]))
-    return rewards
+    before: float
+    after: float
+    low: float
+    high: float
+
+    def cells(self) -> tuple[str, str]:
+        """Before and after, and the gain, in points."""
+        gain = f"{100 * (self.after - self.before):+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+        return f"{100 * self.before:.1f} → {100 * self.after:.1f}", gain
 
 
-def judged(at, asked: Sequence, samples: int, purpose: tuple[str, ...]) -> list[list[bool]]:
-    """Whether each of `samples` answers to each problem is right."""
-    from azr.rollout.asking import solve
-    from tasks.triplet import Verdict
+def figure(found: Sequence[Compared]) -> str:
+    """Gains in pass@1 and pass@k with their intervals, an estimator a row, as SVG."""
+    import altair as alt
+    import vl_convert
 
-    groups = solve(at, asked, samples, purpose, lambda _: None)
-    return [[answer.verdict is Verdict.RIGHT for answer in answers] for answers in groups]
-
-
-def configured(name: str, seed: int, arguments: argparse.Namespace) -> Config:
-    """The laptop's config with the estimator in it: two optimizer steps a step unless --set says otherwise."""
-    words = ["learner.minibatches=2", "learner.learning_rate=2e-5", *arguments.set]
-    loaded = load_config(arguments.config, words)
-    estimator = loaded.learner.estimator if name == BASE else Estimator(name)
-    overlong = loaded.learner.overlong_buffer or (loaded.solver.max_tokens // 4 if name == Estimator.DAPO else 0)
-    return replace(loaded, seed=seed, learner=replace(loaded.learner, estimator=estimator, overlong_buffer=overlong))
+    points = [point for one in found for point in _points(one)]
+    rows = alt.Y("estimator:N", title=None, sort=list(Estimator))
+    base = alt.Chart().encode(rows, alt.YOffset("seed:N"))
+    bars = base.mark_rule(strokeWidth=2).encode(alt.X("low:Q", title="points gained, 95 %"), alt.X2("high:Q"))
+    dots = base.mark_point(filled=True, size=60, opacity=1).encode(alt.X("gain:Q"))
+    zero = alt.Chart().mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(0))
+    chart = alt.layer(zero, bars, dots).properties(width=300, height=20 * len(found) + 40)
+    faceted = chart.facet(data=alt.Data(values=points), column=alt.Column("measure:N", title=None, sort=None))
+    return str(vl_convert.vegalite_to_svg(faceted.resolve_scale(x="independent").to_json()))
 
 
-def problems(most_held_out: int) -> tuple[list, list]:
-    """(to train on, held out): every third packaged function is held out."""
-    from azr.config.fields import ProbeConfig
-    from azr.evaluation.probe import BUILTIN, load_probe
-
-    every = load_probe(ProbeConfig(every=1, problems=10**6, data=BUILTIN))
-    programs = sorted({problem.program for problem in every})
-    out = set(programs[::3])
-    held_out = [problem for problem in every if problem.program in out]
-    return [problem for problem in every if problem.program not in out], held_out[:most_held_out]
-
-
-def in_a_process(name: str, seed: int) -> None:
-    subprocess.run([sys.executable, __file__, *sys.argv[1:], "--run", name, "--seeds", str(seed)], check=True)
+def _points(one: Compared) -> Iterator[Mapping[str, Any]]:
+    for k in (1, one.samples):
+        gain = one.gain(k)
+        yield {
+            "estimator": one.name,
+            "seed": one.seed,
+            "measure": f"pass@{k}",
+            "gain": 100 * (gain.after - gain.before),
+            "low": 100 * gain.low,
+            "high": 100 * gain.high,
+        }
 
 
-def place(out: Path, name: str, seed: int) -> Path:
-    return out / f"{name}-{seed}.json"
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def readings(out: Path) -> list[Reading]:
-    """All that are there, the untrained models first, then in the catalogue's order."""
-    names = [BASE, *Estimator]
-    found = [Reading(**json.loads(path.read_text())) for path in out.glob("*-*.json")]
-    return sorted(found, key=lambda reading: (names.index(reading.estimator), reading.seed))
+def _watched(command: Sequence[str]) -> float:
+    """Run a process to its end; the most memory that it held, GiB. Raises SystemExit where it failed."""
+    process = subprocess.Popen(command, cwd=ROOT)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return used.ru_maxrss / 2**20
 
 
-def table(found: Sequence[Reading]) -> str:
-    """Markdown, a line a reading; ΔSE beside a base of the same seed and number of samples."""
-    bases = {(reading.seed, reading.samples): reading for reading in found if reading.estimator == BASE}
-    lines = [
-        "| estimator | seed | steps | pass@1 | pass@k | k | ΔSE | entropy | sampled | seconds | peak GiB |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for reading in found:
-        k = reading.samples
-        base = bases.get((reading.seed, k))
-        gap = f"{100 * (base.pass_at(k) - reading.pass_at(1)):.1f}" if base else "–"
-        entropy = "–" if reading.entropy is None else f"{reading.entropy:.2f}"
-        lines.append(
-            f"| {reading.estimator} | {reading.seed} | {reading.steps} | {100 * reading.pass_at(1):.1f}"
-            f" | {100 * reading.pass_at(k):.1f} | {k} | {gap} | {entropy} | {reading.sampled}"
-            f" | {reading.seconds:.0f} | {reading.peak_gib:.1f} |"
-        )
-    return "\n".join(lines)
+def _is_done(run: Run) -> bool:
+    return run.config.is_file() and any(
+        line["step"] >= load_config(run.config).steps for line in read_metrics(run.metrics)
+    )
+
+
+def _lines(place: Path) -> list[Line]:
+    return [Line(**json.loads(line)) for line in place.read_text(encoding="utf-8").splitlines()]
+
+
+def _pass_at(lines: Sequence[Line], k: int) -> Floats:
+    return per_problem([(line.samples, line.right) for line in lines], k)
+
+
+def _entropy(lines: Sequence[Line]) -> float:
+    """Nats a token, at the temperature of sampling."""
+    return sum(line.surprise for line in lines) / sum(line.tokens for line in lines)
+
+
+def _peak_gib(place: Path) -> float:
+    return float(json.loads(place.read_text(encoding="utf-8"))) if place.is_file() else 0.0
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("PYTHONPATH", str(ROOT))
     main()

@@ -211,6 +211,7 @@ class LearnerConfig:
     kl: KlConfig = field(default_factory=KlConfig)
     entropy_bonus: NonNegative = 0.0
     overlong_buffer: Count = 0  # tokens below a response's limit in which DAPO's soft penalty grows to 1; 0: none
+    refill_rounds: Count | None = None  # times that given problems are asked in place of those without spread; 0: never
     learning_rate: Annotated[float, Field(gt=0)] = 1e-6
     schedule: Schedule = Schedule.CONSTANT
     betas: tuple[float, float] = (0.9, 0.999)

@@ -61,6 +61,11 @@ def aggregation_of(config: LearnerConfig, estimator: Estimator | None) -> Aggreg
     return config.aggregation or ALGORITHMS[estimator or config.estimator].aggregation
 
 
+def refill_rounds(config: LearnerConfig, estimator: Estimator) -> int:
+    """How often prompts without spread are replaced: as the config says, else as the estimator has it."""
+    return ALGORITHMS[estimator].refill_rounds if config.refill_rounds is None else config.refill_rounds
+
+
 def estimators(config: LearnerConfig) -> dict[Role, Estimator]:
     """Whose advantage each role has."""
     return {role: getattr(config, role.value).estimator or config.estimator for role in Role}
@@ -80,6 +85,11 @@ def describe(config: LearnerConfig) -> list[str]:
         f"loss = -{formula.aggregation} of {formula.clip}",
         f"ratio = π / π_old of a {formula.ratio}",
     ]
+    if ALGORITHMS[config.estimator].critic:
+        critic = config.critic
+        lines.append(f"critic: γ = {critic.gamma:g}, λ = {critic.gae_lambda:g}, values move by {critic.clip:g} at most")
+        if critic.warmup_steps:
+            lines.append(f"critic alone learns in the first {critic.warmup_steps} steps")
     weights = {role: getattr(config, role.value).loss_weight for role in Role}
     if set(weights.values()) != {1.0}:
         lines.append("loss weights: " + ", ".join(f"{role} {weight:g}" for role, weight in weights.items()))
@@ -92,6 +102,9 @@ def describe(config: LearnerConfig) -> list[str]:
         lines.append(f"{formula.kl.place} {sign} {formula.kl.coefficient:g} · {formula.kl.estimator}(π ‖ start)")
     if formula.entropy_bonus:
         lines.append(f"loss - {formula.entropy_bonus:g} · entropy")
+    rounds = refill_rounds(config, chosen[Role.SOLVE])
+    if rounds:
+        lines.append(f"given problems without spread are replaced by others, up to {rounds} times a step")
     if config.overlong_buffer:
         lines.append(f"reward - up to 1 in the last {config.overlong_buffer} tokens before a response's limit")
     return lines

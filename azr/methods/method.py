@@ -25,7 +25,8 @@ class Rollout:
 
     `stratum` is what kind of rollout it is, `group` its prompt, which responses to the same one share; no two methods
     of a run may share one. `role` picks what the config has for a role by itself, `limit` is the most tokens it may
-    have had, and `penalty` what training takes off the reward by the config's own rules.
+    have had, and `penalty` what training takes off the reward by the config's own rules. `baseline` is what a greedy
+    response to the same prompt earned, where the update wants that (`Wants`).
     """
 
     role: Role
@@ -38,6 +39,7 @@ class Rollout:
     reward: float
     limit: int
     penalty: float = 0.0
+    baseline: float | None = None
 
 
 def store_nothing(_: TaskBuffer) -> None:
@@ -59,12 +61,30 @@ class Play:
     store: Callable[[TaskBuffer], None] = store_nothing
 
 
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What the update wants of a role's rollouts besides their rewards.
+
+    `baseline`: each has one (ReMax). `refill_rounds`: where the responses to a prompt all earned the same, the prompt
+    is left out and another asked in its place, and so on for at most so many rounds (DAPO); 0: all prompts stay.
+    """
+
+    baseline: bool = False
+    refill_rounds: int = 0
+
+
+def nothing_more() -> dict[Role, Wants]:
+    """What most estimators want: rewards alone."""
+    return {role: Wants() for role in Role}
+
+
 @dataclass(frozen=True)
 class Seat:
     """What a method works with.
 
     `phase(name, total)` times a phase of a step and opens a progress bar; it yields the function that moves it on.
-    `say` tells the person who watches a line. What has to be closed in the end goes onto `closing`.
+    `say` tells the person who watches a line. What has to be closed in the end goes onto `closing`. `wants` is what the
+    run's estimators want; no run begins with a method that can't do it (Room.baselines).
     """
 
     table: Table
@@ -72,6 +92,7 @@ class Seat:
     phase: Phase
     say: Callable[[str], None]
     closing: ExitStack
+    wants: Mapping[Role, Wants] = field(default_factory=nothing_more)
 
 
 class Method(Protocol):
@@ -107,6 +128,8 @@ class Room:
     `read` reads what the config names and returns what opens the method; it raises UserError for what is missing or
     broken. `plan` has lines (name, value) for `azr train --dry-run`. `updates` and `longest` are the most updates a
     step and the most tokens of a response. `fixed` are the sections of the config that must stay at a resume.
+    `baselines` are the roles whose rollouts have one where that is wanted, or of which it has no rollouts; `refills`
+    says whether it asks other prompts for those without spread.
     """
 
     read: Callable[[Config], Callable[[Seat], Method]]
@@ -114,3 +137,5 @@ class Room:
     longest: Callable[[Config], int]
     updates: Callable[[Config], int] = lambda _: 1
     fixed: tuple[str, ...] = ()
+    baselines: tuple[Role, ...] = ()
+    refills: bool = False

@@ -64,7 +64,7 @@ def ask(
         Request(
             prompt_ids=asked.prompt_ids,
             n=sampling.n,
-            max_tokens=_most_tokens(table, asked, sampling.max_tokens),
+            max_tokens=most_tokens(table, asked, sampling.max_tokens),
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             stop=asked.prompt.stop,
@@ -84,8 +84,8 @@ def ask(
     return generate_and_judge(table.engine, requests, judge, advance)
 
 
-def _most_tokens(table: Table, asked: Asked, limit: int) -> int:
-    """A benchmark may know that answers in its completion form are short."""
+def most_tokens(table: Table, asked: Asked, limit: int) -> int:
+    """Of an answer: `limit`, or less where a benchmark knows that answers in its completion form are short."""
     if isinstance(asked.problem.asked, Problem) and not table.style.chat:
         return min(limit, asked.problem.asked.most_tokens.get(PromptForm.COMPLETION, limit))
     return limit

@@ -19,7 +19,7 @@ from statistics import fmean
 
 from azr.buffer import TaskBuffer
 from azr.learner import Learner, Outcome, Sample
-from azr.learner.sampling import overlong_penalty
+from azr.learner.overlong import overlong_penalty
 from azr.methods.method import Method, Phase, Play, Rollout
 from azr.rollout.asking import Table
 from azr.training.telemetry import Advance
@@ -91,7 +91,10 @@ class Loop:
                 Sample(rollout.prompt_ids, rollout.response_ids, rollout.logprobs, 0.0, rollout.temperature)
                 for rollout in rollouts
             ],
-            [Outcome(self._shaped(rollout), rollout.stratum, rollout.group, rollout.role) for rollout in rollouts],
+            [
+                Outcome(self._shaped(rollout), rollout.stratum, rollout.group, rollout.role, rollout.baseline)
+                for rollout in rollouts
+            ],
         )
         with self._watch.phase("learn", len(samples)) as advance:
             done = 0
@@ -109,7 +112,7 @@ class Loop:
     def _shaped(self, rollout: Rollout) -> float:
         """The reward, less what the config takes off: the method's penalty, and DAPO's for a long response."""
         reward = rollout.reward - rollout.penalty
-        buffer = self._table.config.learner.overlong_buffer
+        buffer = min(self._table.config.learner.overlong_buffer, rollout.limit)  # a task may leave less room
         return reward + overlong_penalty(len(rollout.response_ids), rollout.limit, buffer) if buffer else reward
 
     def _speed(self, generated: int) -> dict[str, float]:

@@ -20,7 +20,7 @@ from azr.evaluation.probe import load_probe
 from azr.evaluation.small.known import Question
 from azr.learner import Learner
 from azr.learner.algorithms import ALGORITHMS
-from azr.learner.formula import estimators, formula_of
+from azr.learner.formula import formula_of
 from azr.learner.schedule import learning_rate_factor
 from azr.methods.catalogue import rooms
 from azr.methods.method import Method, Seat
@@ -33,6 +33,7 @@ from azr.training.checkpoint import checkpoints, read_learner_state, read_state,
 from azr.training.loop import Stopwatch
 from azr.training.run import Run, hold, refuse_occupied, run_config, write_whole
 from azr.training.telemetry import Telemetry, rewind_metrics
+from azr.training.wants import wants
 from sandbox import Sandbox, SandboxConfig
 from tasks.prompts import Style, StyleError, load_style
 
@@ -60,9 +61,7 @@ def check_update(config: Config) -> None:
     _check_row(config)
     formula_of(config.learner)
     learning_rate_factor(config.learner, optimizer_steps(config))
-    for role, name in estimators(config.learner).items():
-        if ALGORITHMS[name].greedy_baseline:
-            raise UserError(f"{name} for {role} wants a greedy answer to each prompt, which no method asks for")
+    wants(config)
 
 
 def _check_row(config: Config) -> None:
@@ -147,7 +146,7 @@ def open_for_training(
         table = Table(config, policy, engine, sandbox, materials.style)
         done = read_state(checkpoint).step if checkpoint else 0
         watch = Stopwatch(telemetry.phase)
-        seat = Seat(table, buffer, watch.phase, telemetry.say, stack)
+        seat = Seat(table, buffer, watch.phase, telemetry.say, stack, wants(config))
         methods = [open_method(seat) for open_method in materials.openers]
         yield OpenRun(config, run, materials, telemetry, buffer, table, learner, methods, watch, done)
 

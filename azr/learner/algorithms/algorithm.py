@@ -14,10 +14,11 @@ SYMMETRIC = Clip(0.2, 0.2)
 class Algorithm:
     """The parts that a config's `learner.estimator` names; the config may change those after `advantage`.
 
-    `advantage` gives one number a response, and `formula` says which. Three algorithms want something of the loop
-    (azr/learner/sampling.py): a greedy answer a prompt (`greedy_baseline`), new prompts for groups without spread
-    (`refills_groups`); and with a `critic` the advantages are made by the learner, from values.
-    `whitens` says that `advantage` standardises over responses or over tokens, as the config has it.
+    `advantage` gives one number a response, and `formula` says which. Two algorithms want something of those who play
+    (azr/methods/method.py, Wants): a greedy answer a prompt (`greedy_baseline`), and other prompts for those whose
+    responses all earned the same, asked for up to `refill_rounds` times. With a `critic` the advantages are made by the
+    learner, from values. `whitens` says that `advantage` standardises over responses or over tokens, as the config has
+    it.
     """
 
     advantage: Callable[[Outcomes], list[float]]
@@ -27,5 +28,5 @@ class Algorithm:
     clip: Clip = SYMMETRIC
     whitens: bool = False
     greedy_baseline: bool = False
-    refills_groups: bool = False
+    refill_rounds: int = 0
     critic: bool = False

@@ -1,6 +1,6 @@
 """ReMax: Li et al. 2023 (arXiv 2310.10505), algorithm 1: the reward of a greedy answer is the baseline.
 
-The loop answers each prompt once more, at temperature 0, and that answer trains nothing (azr/learner/sampling.py).
+The method has each prompt answered once more, at temperature 0, and that answer trains nothing (Rollout.baseline).
 """
 
 from azr.config.fields import Aggregation

@@ -25,12 +25,14 @@ class Exercise:
     """A task that trains the solver, with the answers that do it.
 
     `stored` is the task's id where it came from the buffer; else it is this step's own, made by proposal `proposal`.
+    `greedy` is one more answer where ReMax wants it: it trains nothing, and is not stored.
     """
 
     triplet: Triplet
     answers: list[Answer]
     proposal: int | None = None
     stored: int | None = None
+    greedy: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from azr.buffer.seed_file import read_seed_files
 from azr.config.fields import Config, TrainOn
 from azr.methods.absolute_zero.selfplay import SelfPlay
 from azr.methods.method import Method, Room, Seat
+from tasks.triplet import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +80,7 @@ ROOM = Room(
     longest=lambda config: max(config.propose.max_tokens, config.solver.max_tokens),
     updates=lambda config: config.solver.rounds,
     fixed=("propose", "seeding"),
+    baselines=(
+        Role.SOLVE,
+    ),  # a greedy proposal would have to be estimated as others are, for a number that trains nothing
 )

@@ -7,6 +7,7 @@ loop's (azr/training/loop.py). Tasks and answers are stored when the step ends.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from azr.buffer import Origin, TaskBuffer, TaskRow
@@ -39,6 +40,7 @@ class SelfPlay:
         self._buffer = seat.buffer
         self._phase = seat.phase
         self._say = seat.say
+        self._wants_greedy = seat.wants[Role.SOLVE].baseline
         self._seeds = seeds
         self._practice = Practice(self._config, seat.buffer)
         self._panel: list[Triplet] = []
@@ -56,12 +58,13 @@ class SelfPlay:
         """Propose and solve, then solve solver.rounds - 1 times more; the last play stores it all."""
         proposed = self._propose(number) if self._proposes(number) else []
         invented, exercises = self._exercise(number, proposed)
+        exercises = self._with_greedy(number, 1, exercises)
         rollouts = [*self._proposer_rollouts(proposed, invented), *self._solver_rollouts(exercises)]
         newest, played = list(rollouts), list(exercises)
         for turn in range(2, self._config.solver.rounds + 1):
             yield Play(newest)
             self._note_stored(played)
-            played = self._exercise_again(number, turn, invented, exercises)
+            played = self._with_greedy(number, turn, self._exercise_again(number, turn, invented, exercises))
             newest = list(self._solver_rollouts(played, len(exercises)))
             exercises += played
             rollouts += newest
@@ -186,6 +189,16 @@ class SelfPlay:
         answers = self._solve("solve", number, [source.triplet for source in sources], samples, "round", turn)
         return _exercises(sources, answers)
 
+    def _with_greedy(self, number: int, turn: int, exercises: list[Exercise]) -> list[Exercise]:
+        """The same, each with a greedy answer where ReMax wants one."""
+        if not self._wants_greedy:
+            return exercises
+        tasks = [exercise.triplet for exercise in exercises]
+        with self._phase("greedy", len(tasks)) as advance:
+            purpose = ("step", number, "greedy", turn)
+            answers = solve(self._table, tasks, 1, purpose, advance, temperature=0.0)
+        return [replace(exercise, greedy=one) for exercise, (one,) in zip(exercises, answers, strict=True)]
+
     def _first_round(self, number: int, valid: Sequence[tuple[int, Triplet]]) -> list[Source]:
         fresh = [Source(triplet, proposal=index) for index, triplet in valid]
         return self._practice.first_round(fresh, partial(stream, self._config.seed, "step", number))
@@ -228,6 +241,7 @@ class SelfPlay:
         temperature = self._config.solver.temperature or self._config.rollout.temperature
         for number, exercise in enumerate(exercises, first):
             penalty = self._config.solver.copy_penalty if _any_right(exercise.answers) else 0.0
+            baseline = solver_reward(exercise.greedy.verdict) if exercise.greedy else None
             for answer in exercise.answers:
                 yield Rollout(
                     Role.SOLVE,
@@ -240,6 +254,7 @@ class SelfPlay:
                     solver_reward(answer.verdict),
                     self._config.solver.max_tokens,
                     penalty if _is_wrong_copy(answer) else 0.0,
+                    baseline,
                 )
 
     def _store_identity(self) -> None:

@@ -2,7 +2,8 @@
 
 Names are paths: reward/ROLE/TYPE, propose/valid/TYPE, propose/rejected/REASON, propose/learnability/TYPE,
 propose/new_programs (share of the proposals), propose/flaw/FLAW (share of the tasks that ran, refused or not),
-estimate/rate/TYPE, solve/rate/TYPE, solve/copies/TYPE (share of answers that repeat the question), entropy/ROLE,
+estimate/rate/TYPE, solve/rate/TYPE, solve/copies/TYPE (share of answers that repeat the question), solve/greedy (share
+of ReMax's greedy answers that are right; what says solve/ beside it is without them), entropy/ROLE,
 length/ROLE/TYPE, truncated/ROLE. Of a step of several rounds, all of them count. The loop's own are in
 azr/training/loop.py.
 """
@@ -30,10 +31,11 @@ def step_metrics(record: StepRecord) -> dict[str, float]:
 
 
 def tokens_generated(record: StepRecord) -> int:
-    """All that was sampled in a step, an answer that is both estimate and exercise once."""
+    """All that was sampled in a step, an answer that is both estimate and exercise once; greedy ones too."""
     generated = sum(len(proposal.completion.token_ids) for proposal in record.proposed)
     answers = {id(a): a for task in record.invented for a in task.estimate}
     answers |= {id(a): a for exercise in record.exercises for a in exercise.answers}
+    answers |= {id(exercise.greedy): exercise.greedy for exercise in record.exercises if exercise.greedy}
     return generated + sum(len(answer.completion.token_ids) for answer in answers.values())
 
 
@@ -91,6 +93,7 @@ def _solving(record: StepRecord) -> dict[str, float]:
         **_means({"solve/copies": [a.repeats for task_type, a in answers if task_type is not TaskType.INDUCTION]}),
         **_means(_by_type("solve/copies", answers, lambda answer: float(answer.repeats))),
         **_means(_by_type("solve/rate", verdicts, lambda verdict: float(verdict is Verdict.RIGHT))),
+        **_means({"solve/greedy": [e.greedy.verdict is Verdict.RIGHT for e in record.exercises if e.greedy]}),
         **_means(_by_type("solve/unparsed", verdicts, lambda verdict: float(verdict is Verdict.UNPARSED))),
     }
 

@@ -9,10 +9,14 @@ METHOD/pass@N            share of problems that one of the N answers is right fo
 METHOD/maj@N             share of problems that the vote of the N answers is right for
 METHOD/unreadable        share of answers that nothing could be read from
 METHOD/NAME/LEVEL        the first five by the problems' level, where they have one
+METHOD/greedy            mean reward of the greedy answers, where ReMax has them
+METHOD/refilled          problems asked in place of others, where DAPO's refilling is on
+METHOD/left_out          problems left out of the update, since their answers all earned the same
 reward/METHOD, length/METHOD, truncated/METHOD, entropy/METHOD
 
 Zuo et al. 2025 (TTRL, arXiv 2504.16084) for the names. Ratio, pass@N, maj@N and the rest count all answers that vote,
-reward_accuracy, majority_reward and truth_reward those that train. What needs the truth is left out where no problem's
+reward_accuracy, majority_reward and truth_reward those that train or, where their problem was left out, would have:
+with refilling too the means are over all problems that were asked. What needs the truth is left out where no problem's
 answer is known, and else taken over the problems whose answer is; what needs votes, where answers can't vote. A problem
 without a label has the ratio 0, and its label is not right.
 """
@@ -31,11 +35,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """The answers to a problem with what each earned. The first `trained` of them train."""
+    """The answers to a problem with what each earned.
+
+    The first `trained` of them train, unless the problem was left out. `greedy` is one answer at temperature 0, and
+    `baseline` what it earned.
+    """
 
     answers: Answers
     rewards: tuple[float, ...]
     trained: int
+    left_out: bool = False
+    greedy: Answers | None = None
+    baseline: float | None = None
+
+    @property
+    def training(self) -> int:
+        """How many of the answers train."""
+        return 0 if self.left_out else self.trained
+
+    @property
+    def tokens(self) -> int:
+        """All that were sampled."""
+        asked = [self.answers, *([self.greedy] if self.greedy else [])]
+        return sum(len(completion.token_ids) for answers in asked for completion in answers.completions)
 
     @property
     def evidence(self) -> Evidence:
@@ -55,6 +77,12 @@ def problem_metrics(method: str, paid: Sequence[Paid]) -> dict[str, float]:
     for level in sorted({one.answers.asked.problem.level for one in paid} - {""}):
         metrics |= _voted(method, [one for one in paid if one.answers.asked.problem.level == level], f"/{level}")
     return metrics | _whole(method, paid)
+
+
+def refilling_metrics(method: str, paid: Sequence[Paid], batch: int) -> dict[str, float]:
+    """What was asked beyond the `batch` problems of a step, and what was left out."""
+    left_out = sum(one.left_out for one in paid)
+    return {f"{method}/refilled": float(len(paid) - batch), f"{method}/left_out": float(left_out)}
 
 
 def _voted(method: str, paid: Sequence[Paid], level: str) -> dict[str, float]:
@@ -80,6 +108,7 @@ def _whole(method: str, paid: Sequence[Paid]) -> dict[str, float]:
     return {
         **_mean(f"{method}/pass@{n}", known, lambda one: any(truth(one.evidence))),
         **_mean(f"{method}/maj@{n}", both, lambda one: one.label_is_right),
+        **_mean(f"{method}/greedy", [one.baseline for one in paid if one.baseline is not None], float),
         f"{method}/unreadable": fmean(silent for one in paid for silent in one.answers.unreadable),
         f"reward/{method}": fmean(reward for one in paid for reward in one.rewards[: one.trained]),
         f"length/{method}": fmean(len(completion.token_ids) for completion in completions),

@@ -3,6 +3,9 @@
 Problems are passed over again and again, each pass in an order of its own; a step takes the next of them. RLVR and TTRL
 are this with another label (labels.py): Zuo et al. 2025 (TTRL, arXiv 2504.16084) ask for more answers than they train
 on, so that the vote is good and the update cheap.
+
+Where the update wants it, problems without spread are replaced by others (refilling.py), and those that train are
+answered once more, greedily (greedy.py). All that was sampled is counted and, but for the greedy answers, stored.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +20,19 @@ from azr.evaluation.judging.math_grader import MathGrader
 from azr.evaluation.probe_metrics import told
 from azr.methods.method import Play, Rollout, Seat, Stop
 from azr.methods.problems.confidence import spreads
-from azr.methods.problems.labels import LABELS, WANT_SPREADS
-from azr.methods.problems.metrics import Paid, look_metrics, problem_line, problem_line_key, problem_metrics
+from azr.methods.problems.greedy import baseline
+from azr.methods.problems.labels import LABELS, WANT_SPREADS, Spread
+from azr.methods.problems.metrics import (
+    Paid,
+    look_metrics,
+    problem_line,
+    problem_line_key,
+    problem_metrics,
+    refilling_metrics,
+)
 from azr.methods.problems.passes import Passes
-from azr.problems.asking import Answers, Sampling, ask
+from azr.methods.problems.refilling import has_spread, others, refilled
+from azr.problems.asking import Answers, Sampling, ask, most_tokens
 from azr.problems.given import Asked, Given, framed
 from azr.seeds import stream
 from tasks.triplet import Role
@@ -40,6 +52,7 @@ class ProblemPlay:
         self._table = seat.table
         self._phase = seat.phase
         self._say = seat.say
+        self._wants = seat.wants[Role.SOLVE]
         self._problems = problems
         self._asked: list[Asked] = []
         self._passes: Passes | None = None
@@ -66,21 +79,59 @@ class ProblemPlay:
 
     def play(self, number: int) -> Iterator[Play]:
         """Ask the step's problems, and pay their answers."""
+        paid = self._pay_step(number)
+        if self._wants.baseline:
+            paid = self._pay_greedy(number, paid)
+        metrics = problem_metrics(self._name, paid)
+        if self._wants.refill_rounds:
+            metrics |= refilling_metrics(self._name, paid, self._settings.batch)
+        yield Play(
+            [rollout for index, one in enumerate(paid) for rollout in self._rollouts(index, one)],
+            sum(one.tokens for one in paid),
+            metrics,
+            problem_line(self._name, metrics, self._settings.votes),
+            partial(_store, self._name, number, paid),
+        )
+
+    def _pay_step(self, number: int) -> list[Paid]:
+        """The step's problems and, where those without spread are left out, what was asked in their place."""
         assert self._passes is not None, "play before prepare"
-        problems = [self._asked[index] for index in self._passes.step(number)]
+        chosen = self._passes.step(number)
+        paid = self._pay_answers(chosen, ("step", number, self._name))
+        rounds = self._wants.refill_rounds
+        if not rounds:
+            return paid
+        rest = others(len(self._asked), chosen, stream(self._table.config.seed, "step", number, self._name, "refill"))
+        every = refilled(
+            paid,
+            rest,
+            rounds,
+            lambda turn, problems: self._pay_answers(problems, ("step", number, self._name, "refill", turn)),
+        )
+        return [replace(one, left_out=not has_spread(one)) for one in every]
+
+    def _pay_answers(self, problems: Sequence[int], purpose: tuple[str | int, ...]) -> list[Paid]:
         settings, sampling = self._settings, self._table.config.rollout
         wanted = Sampling(settings.votes, settings.max_tokens, self._temperature, sampling.top_p)
         with self._phase(f"answer {self._name}", len(problems) * settings.votes) as advance:
-            answered = ask(self._table, self._tools, problems, wanted, ("step", number, self._name), advance)
-            paid = [self._pay(answers) for answers in answered]
-        metrics = problem_metrics(self._name, paid)
-        yield Play(
-            [rollout for index, one in enumerate(paid) for rollout in self._rollouts(index, one)],
-            sum(len(completion.token_ids) for answers in answered for completion in answers.completions),
-            metrics,
-            problem_line(self._name, metrics, settings.votes),
-            partial(_store, self._name, number, paid),
-        )
+            asked = [self._asked[index] for index in problems]
+            answered = ask(self._table, self._tools, asked, wanted, purpose, advance)
+            return [self._pay(answers) for answers in answered]
+
+    def _pay_greedy(self, number: int, paid: Sequence[Paid]) -> list[Paid]:
+        """The same, each of those that train with what a greedy answer to its problem earns."""
+        sampling = Sampling(1, self._settings.max_tokens, temperature=0.0, top_p=1.0)
+        asked = [one.answers.asked for one in paid if not one.left_out]
+        with self._phase(f"greedy {self._name}", len(asked)) as advance:
+            answered = iter(
+                ask(self._table, self._tools, asked, sampling, ("step", number, self._name, "greedy"), advance)
+            )
+            return [one if one.left_out else self._beside(one, next(answered)) for one in paid]
+
+    def _beside(self, paid: Paid, greedy: Answers) -> Paid:
+        spread = next(iter(self._spreads(greedy) or ()), None)
+        earned = baseline(self._tools, self._settings.label, paid.answers, greedy, spread)
+        return replace(paid, greedy=greedy, baseline=earned)
 
     def look(self, number: int) -> Mapping[str, float]:
         """avg@N and maj@N where they are due; the same random numbers every time."""
@@ -99,14 +150,19 @@ class ProblemPlay:
     def _pay(self, answers: Answers) -> Paid:
         trained = min(self._settings.trained or self._settings.votes, self._settings.votes)
         paid = Paid(answers, (), trained)
-        evidence = replace(paid.evidence, logprobs=[completion.logprobs for completion in answers.completions])
-        if self._settings.label in WANT_SPREADS:
-            ids, completions = answers.asked.prompt_ids, answers.completions
-            evidence = replace(evidence, spreads=spreads(self._table.policy, ids, completions, self._temperature))
+        logprobs = [completion.logprobs for completion in answers.completions]
+        evidence = replace(paid.evidence, logprobs=logprobs, spreads=self._spreads(answers))
         return replace(paid, rewards=tuple(LABELS[self._settings.label](evidence)))
 
+    def _spreads(self, answers: Answers) -> list[Spread] | None:
+        """How sure the policy was of each answer, where the label asks for it."""
+        if self._settings.label not in WANT_SPREADS:
+            return None
+        return spreads(self._table.policy, answers.asked.prompt_ids, answers.completions, self._temperature)
+
     def _rollouts(self, index: int, paid: Paid) -> Iterator[Rollout]:
-        for completion, reward in list(zip(paid.answers.completions, paid.rewards, strict=True))[: paid.trained]:
+        limit = most_tokens(self._table, paid.answers.asked, self._settings.max_tokens)
+        for completion, reward in list(zip(paid.answers.completions, paid.rewards, strict=True))[: paid.training]:
             yield Rollout(
                 Role.SOLVE,
                 (self._name,),
@@ -116,7 +172,8 @@ class ProblemPlay:
                 completion.logprobs,
                 self._temperature,
                 reward,
-                self._settings.max_tokens,
+                limit,
+                baseline=paid.baseline,
             )
 
 
@@ -139,7 +196,7 @@ def _store(method: str, step: int, paid: Sequence[Paid], buffer: TaskBuffer) -> 
                     verdict=verdicts[index] if verdicts else None,
                     cluster=cluster,
                     label=bool(tally and cluster is not None and cluster == tally.label),
-                    trained=index < one.trained,
+                    trained=index < one.training,
                     reward=one.rewards[index],
                     tokens=len(completion.token_ids),
                     truncated=completion.truncated,

@@ -10,6 +10,7 @@ from azr.methods.problems.play import ProblemPlay
 from azr.problems.ballots import ballot_for
 from azr.problems.given import Given
 from azr.problems.sources import read_problems
+from tasks.triplet import Role
 
 
 def problems_room(name: str) -> Room:
@@ -19,6 +20,8 @@ def problems_room(name: str) -> Room:
         plan=partial(_plan, name),
         longest=lambda config: _settings(name, config).max_tokens,
         fixed=(name,),
+        baselines=tuple(Role),  # of proposals it has none
+        refills=True,
     )
 
 

@@ -162,7 +162,17 @@ def test_the_formula_in_words() -> None:
         "without responses whose π_old / π_engine is above 3",
         "loss + 0.001 · k3(π ‖ start)",
         "loss - 0.01 · entropy",
+        "given problems without spread are replaced by others, up to 3 times a step",
         "reward - up to 1 in the last 64 tokens before a response's limit",
+    ]
+
+
+def test_a_critic_in_words() -> None:
+    config = LearnerConfig(estimator=Estimator.PPO, critic=CriticConfig(gamma=0.99, warmup_steps=2))
+    assert describe(config)[0] == "A = GAE of the critic's values, standardised over the batch's tokens"
+    assert describe(config)[3:5] == [
+        "critic: γ = 0.99, λ = 1, values move by 0.5 at most",
+        "critic alone learns in the first 2 steps",
     ]
 
 
