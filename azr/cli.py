@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from azr.commands import ask, boundary, buffer, doctor, export, report, runs, train
+from azr.commands import ask, boundary, buffer, doctor, export, plan, report, runs, train
 from azr.commands import eval as eval_commands
 from azr.errors import UserError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(train.train)
+app.command()(plan.plan)
 app.command()(doctor.doctor)
 app.command()(runs.runs)
 app.command()(report.report)

@@ -76,6 +76,9 @@ class VllmConfig:
 
     gpu_memory_utilization: Fraction = 0.45  # the learner lives on the same GPU
     kv_cache_gib: Positive = 4  # on a processor
+    # vLLM sets memory aside for both; its own defaults, four and two times these, cost a third of a tight cache.
+    max_sequences: Positive = 256  # samples under way at once
+    max_batched_tokens: Positive = 8192  # tokens, of prompts above all, in one forward pass
     enforce_eager: bool = False
 
 

@@ -30,7 +30,7 @@ from azr.learner.forward import hidden_states
 from azr.learner.kl import divergence
 from azr.learner.loss import Objective, policy_loss, token_logprobs
 from azr.learner.optimizer import MasterAdamW
-from azr.learner.packing import PackedBatch, by_sample, deal, pack
+from azr.learner.packing import PackedBatch, by_sample, deal, pack, per_token
 from azr.learner.reference import Reference
 from azr.learner.sample import Outcome, Sample
 from azr.learner.schedule import learning_rate_factor, take_up
@@ -188,16 +188,16 @@ class Learner:
         return weights
 
     def _micro_batch(self, batch: PackedBatch, weighted: Sequence[tuple[Sample, float]]) -> _MicroBatch:
-        owners = [weighted[index] for index in batch.samples.tolist()]
-        steps = batch.steps.tolist()
-        engine = [sample.engine_logprobs[step] for (sample, _), step in zip(owners, steps, strict=True)]
-        worth = [sample.advantage_at(step) for (sample, _), step in zip(owners, steps, strict=True)]
-        batch = batch.to(self._policy.device)
+        advantages = per_token(batch, lambda index: weighted[index][0].advantages)
+        weights = per_token(batch, lambda index: (weighted[index][1],) * len(weighted[index][0].response_ids))
+        engine_logprobs = per_token(batch, lambda index: weighted[index][0].engine_logprobs)
+        device = self._policy.device
+        batch = batch.to(device)
         objective = Objective(
             formula=self._formula,
-            advantages=torch.tensor(worth, device=self._policy.device),
-            weights=torch.tensor([weight for _, weight in owners], device=self._policy.device),
-            engine_logprobs=torch.tensor(engine, device=self._policy.device),
+            advantages=advantages.to(device),
+            weights=weights.to(device),
+            engine_logprobs=engine_logprobs.to(device),
             sequences=batch.samples,
         )
         return _MicroBatch(batch, objective)

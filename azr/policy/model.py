@@ -21,7 +21,7 @@ from azr.errors import UserError
 from azr.policy.gguf_cache import find_gguf, plain_folder
 from tasks.triplet import Prompt
 
-_DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
+DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def load_policy(config: ModelConfig, weights: Path | None = None) -> Policy:
         tokenizer, model = _load_pretrained(str(weights) if trained_whole else source, source, config)
     model.to(device)
     if config.lora.rank:
-        model = _with_adapter(model, config.lora, weights)
+        model = with_adapter(model, config.lora, weights)
     model.eval()
     return Policy(model, tokenizer, device, source, config.revision)
 
@@ -187,14 +187,14 @@ def _load_pretrained(weights: str, source: str, config: ModelConfig) -> tuple[Pr
         AutoConfig.from_pretrained(weights, revision=revision)  # first, as the hub is asked several times in vain else
         tokenizer = AutoTokenizer.from_pretrained(weights, revision=revision)
         model = AutoModelForCausalLM.from_pretrained(
-            weights, revision=revision, dtype=_DTYPES[config.precision], attn_implementation="sdpa"
+            weights, revision=revision, dtype=DTYPES[config.precision], attn_implementation="sdpa"
         )
     except (OSError, ValueError) as error:
         raise UserError(f"model {weights!r} can't be loaded: {_first_line(error)}") from error
     return tokenizer, model
 
 
-def _with_adapter(model: PreTrainedModel, lora: LoraConfig, weights: Path | None) -> PeftModel:
+def with_adapter(model: PreTrainedModel, lora: LoraConfig, weights: Path | None = None) -> PeftModel:
     """The model with a trainable LoRA adapter: the one saved in `weights`, or a fresh one that changes nothing yet.
 
     The adapter has the model's own precision, as the optimizer keeps fp32 masters: in fp32, as peft would have it, each

@@ -73,6 +73,11 @@ class TransformersEngine:
         """See Engine. The model belongs to the policy."""
 
 
+def most_positions(max_batch_tokens: int, longest: int) -> int:
+    """The most key/value positions that samples of at most `longest` tokens make the engine hold at once."""
+    return min(max_batch_tokens, _MAX_ROWS * longest)
+
+
 class _Generation:
     """One call of `generate`: samples wait, run, and end."""
 

@@ -1,0 +1,55 @@
+"""What a model is made of, from its config alone: no weights are read and no memory is taken.
+
+The shapes in known_shapes.json are facts of the config.json files that Qwen (Apache 2.0) and Meta (Llama 3.1 Community
+License) published with the models that configs/ names, so that these can be planned for without a network.
+"""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+
+from azr.config.fields import ModelConfig
+from azr.errors import UserError
+from azr.policy.gguf_cache import find_gguf
+from azr.policy.model import DTYPES
+
+
+def read_shape(config: ModelConfig) -> PretrainedConfig:
+    """The transformers config of the model: of a folder, a GGUF file, the table of known models, or the hub.
+
+    Raises UserError where none of these has it.
+    """
+    gguf = find_gguf(config.name)
+    try:
+        if gguf is not None:
+            return AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        folder = Path(config.name).expanduser()
+        if folder.is_dir():
+            return AutoConfig.from_pretrained(folder)
+        if config.name in known_shapes():
+            facts = dict(known_shapes()[config.name])
+            return AutoConfig.for_model(facts.pop("model_type"), **facts)
+        return AutoConfig.from_pretrained(config.name, revision=config.revision)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"the shape of model.name={config.name} is not known: it is no folder and no GGUF file here, not among the"
+            f" {len(known_shapes())} models that azr knows, and its config.json can't be had from the hub"
+            f" ({' '.join(str(error).split())[:120]})"
+        ) from error
+
+
+def known_shapes() -> dict[str, dict[str, int | str | bool]]:
+    """The packaged table: hub id to facts of its config.json."""
+    table: dict[str, dict[str, int | str | bool]] = json.loads(
+        files("azr.policy").joinpath("known_shapes.json").read_text(encoding="utf-8")
+    )
+    return table
+
+
+def without_memory(shape: PretrainedConfig, config: ModelConfig) -> PreTrainedModel:
+    """The model on torch's meta device: its parameters have names, shapes and types, and no values."""
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(shape, dtype=DTYPES[config.precision])
