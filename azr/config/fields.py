@@ -227,6 +227,7 @@ class LearnerConfig:
     sequence_mask: NonNegative = 0.0  # responses whose learner/engine ratio is above it don't train; 0: all do
     max_batch_tokens: Positive = 16384  # tokens a micro-batch, shared prefixes counted once
     logit_chunk: Positive = 1024  # predicted positions whose logits are held at once
+    optimizer_on_host: bool = False  # masters and moments, 12 bytes a trained parameter, in the host's memory
 
 
 @dataclass(frozen=True, config=STRICT)

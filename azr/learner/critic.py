@@ -77,6 +77,10 @@ class Critic:
             "critic_explained_variance": explained_variance(samples),
         }
 
+    def missing_moments(self) -> list[Tensor]:
+        """See MasterAdamW."""
+        return self._optimizer.missing_moments()
+
     def state_dict(self) -> dict[str, Any]:
         """Weights that train, optimizer, schedule and steps: all that a bit-exact resume needs beside the start."""
         return {
@@ -124,7 +128,7 @@ class Critic:
                 total += loss.item()
         finally:
             self._trunk.model.eval()
-        norm = float(self._accelerator.clip_grad_norm_(self._optimizer.masters, self._config.gradient_norm))
+        norm = self._optimizer.clip(self._config.gradient_norm)
         if not math.isfinite(norm):
             self._optimizer.forget_gradients()
             raise FloatingPointError(f"the critic's gradient has norm {norm}: lower learner.critic.learning_rate")

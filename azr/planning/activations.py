@@ -15,7 +15,7 @@ from transformers import AttentionInterface, PretrainedConfig, PreTrainedModel
 
 from azr.config.fields import AttentionKernel, ModelConfig
 from azr.learner.attention import dense_block_size
-from azr.policy.model import DTYPES, with_adapter
+from azr.policy.model import DTYPES
 from azr.policy.shape import without_memory
 
 _ATTENTION = "azr_planned"
@@ -62,11 +62,7 @@ class _Kept:
 
 def _with_layers(shape: PretrainedConfig, config: ModelConfig, layers: int) -> PreTrainedModel:
     cut = type(shape).from_dict(shape.to_dict() | {"num_hidden_layers": layers, "layer_types": None})
-    model = without_memory(cut, config)
-    if config.lora.rank:
-        with torch.device("meta"):
-            model = with_adapter(model, config.lora).get_base_model()
-    return model
+    return without_memory(cut, config)
 
 
 def _kept_by(model: PreTrainedModel, tokens: int) -> _Kept:

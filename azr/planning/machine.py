@@ -1,4 +1,4 @@
-"""The machine that a config is planned for: the card that is here, one of a given size, or this machine's own memory."""
+"""The machine that a config is planned for: a card that is here, one of a given size, or this machine's own memory."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from azr.errors import UserError
-from azr.policy.model import resolve_device
+from azr.policy.device import resolve_device
 
 GB = 1e9
 

@@ -8,8 +8,6 @@ processor's was measured (docs/performance.md).
 
 from dataclasses import dataclass
 
-import torch
-from peft.tuners.lora import LoraLayer
 from transformers import PretrainedConfig
 
 from azr.config.fields import AttentionKernel, Config, EngineChoice, LearnerConfig, Precision
@@ -18,7 +16,6 @@ from azr.learner.algorithms import ALGORITHMS
 from azr.methods.catalogue import rooms
 from azr.planning.activations import count_activations
 from azr.planning.machine import CARDS, GB, Machine, card_of, machine_here
-from azr.policy.model import with_adapter
 from azr.policy.shape import without_memory
 from azr.rollout import choose_engine
 from azr.rollout.transformers import most_positions
@@ -42,13 +39,14 @@ class Part:
 class MemoryPlan:
     """`cached_tokens`: how many positions the engine's key/value cache holds at once; `longest`: a sample's most.
 
-    The last part is the engine's.
+    The last part is the engine's. `host` is what the machine that a card is in needs of its own memory, in bytes.
     """
 
     machine: Machine
     parts: tuple[Part, ...]
     cached_tokens: int
     longest: int
+    host: float = 0
 
     @property
     def generating(self) -> float:
@@ -103,15 +101,11 @@ class Sizes:
     def of(shape: PretrainedConfig, config: Config) -> "Sizes":
         """Of the model that the config trains."""
         model = without_memory(shape, config.model)
-        base = sum(weight.numel() for weight in model.parameters())
+        sizes = [(name, weight.numel(), weight.requires_grad) for name, weight in model.named_parameters()]
+        adapter = sum(size for name, size, _ in sizes if ".lora_" in name)
+        trained = sum(size for _, size, trains in sizes if trains)
         head = model.get_output_embeddings().weight.numel()
-        if not config.model.lora.rank:
-            return Sizes(base, base, 0, head)
-        with torch.device("meta"):
-            adapted = with_adapter(model, config.model.lora)
-        assert any(isinstance(module, LoraLayer) for module in adapted.modules())
-        adapter = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
-        return Sizes(base, adapter, adapter, head)
+        return Sizes(sum(size for _, size, _ in sizes) - adapter, trained, adapter, head)
 
 
 def plan_memory(config: Config, shape: PretrainedConfig, machine: Machine) -> MemoryPlan:
@@ -123,12 +117,13 @@ def plan_memory(config: Config, shape: PretrainedConfig, machine: Machine) -> Me
     engine_part, cached = engine(config, shape, sizes, width, machine, longest)
     parts = [
         Part("CUDA", CUDA_CONTEXT, CUDA_CONTEXT) if machine.card else Part("libraries", LIBRARIES, LIBRARIES),
-        *_model_parts(config, sizes, width),
+        *_model_parts(config, sizes, width, machine),
         *_copies(config, sizes, width),
         *_row_parts(config, shape, sizes, width, machine),
         engine_part,
     ]
-    return MemoryPlan(machine, tuple(part for part in parts if part.generating or part.learning), cached, longest)
+    kept = tuple(part for part in parts if part.generating or part.learning)
+    return MemoryPlan(machine, kept, cached, longest, _host(config, sizes, width) if machine.card else 0)
 
 
 def plan_for(config: Config, shape: PretrainedConfig, size: int | None) -> MemoryPlan:
@@ -146,20 +141,30 @@ def plan_for(config: Config, shape: PretrainedConfig, size: int | None) -> Memor
     return next((plan for plan in plans if plan.fits), plans[-1])
 
 
-def _model_parts(config: Config, sizes: Sizes, width: int) -> list[Part]:
+def _model_parts(config: Config, sizes: Sizes, width: int, machine: Machine) -> list[Part]:
     """Weights, masters, moments and gradients."""
-    small = ("model.name", "model.lora.rank")
-    narrow = width == 2
-    masters = 4 * sizes.trained if narrow else 0
+    narrow, on_host = width == 2, config.learner.optimizer_on_host
     gradients = (4 + width if narrow else 4) * sizes.trained
+    # The host's memory is the machine's own where there is no card.
+    masters = 4 * sizes.trained if narrow or on_host else 0
     moments = 8 * sizes.trained
+    if on_host and machine.card:
+        masters = moments = 0
+    small = ("model.name", "model.lora.rank", "learner.optimizer_on_host")
     return [
         Part("weights", width * sizes.base, width * sizes.base, ("model.name", "model.precision")),
         Part("adapter", width * sizes.adapter, width * sizes.adapter, ("model.lora.rank",)),
         Part("fp32 masters", masters, masters, small),
         Part("AdamW's two moments", moments, moments, small),
-        Part("gradients", 0, gradients, small),
+        Part("gradients", 0, gradients, ("model.name", "model.lora.rank")),
     ]
+
+
+def _host(config: Config, sizes: Sizes, width: int) -> float:
+    """Beside a card: libraries, the optimizer's state if it is there, the weights of a vLLM that sleeps at level 1."""
+    state = (12 * sizes.trained + 4 * sizes.head) if config.learner.optimizer_on_host else 0
+    asleep = width * (sizes.base + sizes.adapter) if config.model.lora.rank else 0
+    return LIBRARIES + state + asleep
 
 
 def _copies(config: Config, sizes: Sizes, width: int) -> list[Part]:

@@ -1,7 +1,6 @@
 """A memory plan as a person reads it."""
 
 from rich.console import Console
-from rich.table import Table
 
 from azr.planning.machine import GB
 from azr.planning.memory import MemoryPlan
@@ -9,18 +8,19 @@ from azr.planning.memory import MemoryPlan
 
 def print_memory(plan: MemoryPlan, out: Console) -> None:
     """The parts in GB (10⁹ bytes), what changes each, and what is left of the machine."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column(f"GB on {plan.machine.name}", no_wrap=True)
-    for title in ("generating", "learning"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("changed by")
-    for part in plan.parts:
-        table.add_row(part.name, _gb(part.generating), _gb(part.learning), ", ".join(part.knobs))
-    table.add_row("together", _gb(plan.generating), _gb(plan.learning), f"of {plan.machine.memory / GB:.1f}")
-    out.print(table)
+    rows = [(part.name, part.generating, part.learning, ", ".join(part.knobs)) for part in plan.parts]
+    rows.append(("together", plan.generating, plan.learning, f"of {plan.machine.memory / GB:.1f}"))
+    width = max(len(name) for name, *_ in rows)
+    out.print(f"memory on {plan.machine.name}, in GB:", soft_wrap=True, markup=False)
+    out.print(f"{'':{width}}  generating  learning  changed by", soft_wrap=True)
+    for name, generating, learning, knobs in rows:
+        out.print(f"{name:{width}}  {_gb(generating):>10}  {_gb(learning):>8}  {knobs}".rstrip(), soft_wrap=True)
     out.print(
-        f"the engine's cache holds {max(plan.cached_tokens, 0):,} tokens at once; a sample has {plan.longest:,} at most"
+        f"the engine's cache holds {max(plan.cached_tokens, 0):,} tokens; a sample has {plan.longest:,} at most",
+        soft_wrap=True,
     )
+    if plan.host:
+        out.print(f"the host needs {plan.host / GB:.1f} GB, and what the sandbox's workers take", soft_wrap=True)
 
 
 def _gb(size: float) -> str:

@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from azr.config.fields import ChatMode, LoraConfig, ModelConfig, Precision
 from azr.errors import UserError
+from azr.policy.device import resolve_device
 from azr.policy.gguf_cache import find_gguf, plain_folder
 from tasks.triplet import Prompt
 
@@ -149,18 +150,6 @@ def encode_prompt(policy: Policy, prompt: Prompt, chat: bool) -> tuple[int, ...]
     message = {"role": "user", "content": prompt.text.removesuffix(prompt.answer_prefix)}
     text = policy.tokenizer.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
     return tuple(policy.tokenizer(text + prompt.answer_prefix, add_special_tokens=False)["input_ids"])
-
-
-def resolve_device(name: str) -> torch.device:
-    """`auto` is the first of cuda, mps and cpu that is there. Raises UserError for a device this machine lacks."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError
-        raise UserError(f"model.device {name!r} can't be used here ({_first_line(error)}): try auto or cpu") from error
-    return device
 
 
 def _resolve_source(name: str) -> str:

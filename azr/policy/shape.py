@@ -13,8 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Pre
 
 from azr.config.fields import ModelConfig
 from azr.errors import UserError
-from azr.policy.gguf_cache import find_gguf
-from azr.policy.model import DTYPES
+from azr.policy.gguf_cache import find_gguf, unpacked
+from azr.policy.model import DTYPES, with_adapter
 
 
 def read_shape(config: ModelConfig) -> PretrainedConfig:
@@ -24,6 +24,8 @@ def read_shape(config: ModelConfig) -> PretrainedConfig:
     """
     gguf = find_gguf(config.name)
     try:
+        if gguf is not None and (folder := unpacked(gguf)):
+            return AutoConfig.from_pretrained(folder)  # seconds sooner
         if gguf is not None:
             return AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
         folder = Path(config.name).expanduser()
@@ -50,6 +52,14 @@ def known_shapes() -> dict[str, dict[str, int | str | bool]]:
 
 
 def without_memory(shape: PretrainedConfig, config: ModelConfig) -> PreTrainedModel:
-    """The model on torch's meta device: its parameters have names, shapes and types, and no values."""
+    """The model on torch's meta device: its parameters have names, shapes and types, and no values.
+
+    Where the config trains an adapter, the model's layers have it, and its weights alone ask for a gradient.
+    """
+    dtype = DTYPES[config.precision]
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(shape, dtype=DTYPES[config.precision])
+        model = AutoModelForCausalLM.from_config(shape, dtype=dtype)
+        if not config.lora.rank:
+            return model
+        # peft gives an adapter the layer's precision as it moves it there, which it leaves out on the meta device.
+        return with_adapter(model, config.lora).get_base_model().to(dtype)

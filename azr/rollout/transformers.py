@@ -66,6 +66,9 @@ class TransformersEngine:
         with _sampling_mode(self._model):
             return _Generation(self._policy, self._model, requests, on_done, self._max_batch_tokens).run()
 
+    def rest(self) -> None:
+        """See Engine. Between calls it holds no memory of its own."""
+
     def update_weights(self, model: torch.nn.Module) -> None:
         """See Engine. The weights are the learner's own, and nothing is cached between calls."""
 

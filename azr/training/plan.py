@@ -13,13 +13,14 @@ from azr.learner.formula import describe
 from azr.methods.catalogue import rooms
 from azr.planning.memory import plan_for
 from azr.planning.told import print_memory
+from azr.policy.device import resolve_device
 from azr.policy.gguf_cache import find_gguf
-from azr.policy.model import resolve_device
 from azr.policy.shape import read_shape
 from azr.rollout import choose_engine
 from azr.training.checkpoint import checkpoints
 from azr.training.opening import check_update, read_style
 from azr.training.run import Run, refuse_occupied
+
 
 def print_plan(config: Config, run: Run, resume: bool, console: Console | None = None) -> None:
     """Check everything that can be checked without loading the model, and print what a run would do and take.

@@ -124,3 +124,22 @@ def test_doctor_says_what_this_machine_grants():
     assert {"policy", "process", "rlimits"} <= set(found["sandbox"]["granted"]) or not found["able"]
     assert found["engines"]["transformers"]
     assert any(device.startswith("cpu") for device in found["devices"])
+    assert found["cuda"]["card"] or found["cuda"]["faults"] == found["cuda"]["lacks"] == []
+
+
+def test_a_plan_names_parts_and_what_changes_them():
+    code, said, complaint = azr("plan", "configs/qwen2.5-coder-7b.yaml", "--card", "80")
+    assert (code, complaint) == (0, "")
+    assert "memory on a card of 80 GB" in said
+    for part in ("weights", "AdamW's two moments", "activations of 16,384 tokens", "vLLM's share"):
+        assert part in said
+    for knob in ("model.lora.rank", "learner.max_batch_tokens", "rollout.vllm.gpu_memory_utilization"):
+        assert knob in said
+
+
+def test_what_a_card_cannot_hold_is_refused_in_one_line():
+    code, said, complaint = azr("plan", "configs/qwen2.5-coder-7b.yaml", "--card", "24")
+    assert code == 2
+    assert len(complaint.strip().splitlines()) == 1
+    assert "a card of 24 GB" in complaint
+    assert "together" in said  # the table is there to see why

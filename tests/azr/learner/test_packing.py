@@ -198,4 +198,6 @@ def test_numbers_by_sample_come_back_as_they_went_in(samples: list[Sample], budg
     assert by_sample(batches, columns) == numbers
     for batch, column in zip(batches, columns, strict=True):
         assert column.dtype == torch.float32
-        assert column.tolist() == [100 * i + s for i, s in zip(batch.samples.tolist(), batch.steps.tolist(), strict=True)]
+        assert column.tolist() == [
+            100 * i + s for i, s in zip(batch.samples.tolist(), batch.steps.tolist(), strict=True)
+        ]
