@@ -1,5 +1,6 @@
-"""What the plan says of configs: the published sizes, what is counted against what autograd keeps, and what can't fit."""
+"""The plans of configs: published sizes, what is counted against what autograd keeps, and what can't fit."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,16 @@ def test_known_shapes_have_the_published_sizes(name: str, billions: float) -> No
 def test_the_table_has_every_model_that_a_config_names() -> None:
     named = {load_config(path).model.name for path in CONFIGS.glob("*.yaml")}
     assert {name for name in named if "/" in name} <= set(known_shapes())
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*b*.yaml")), ids=lambda path: path.stem)
+def test_every_config_fits_the_card_that_it_says_it_is_for(path: Path) -> None:
+    written_for = re.search(r"n one (\d+) GB GPU", path.read_text())
+    if not written_for:
+        pytest.skip("a config for a processor")
+    planned = plan(path.stem, int(written_for[1]))
+    planned.check()
+    assert planned.cached_tokens > 2 * planned.longest
 
 
 @pytest.mark.parametrize("rank", [0, 4], ids=["full", "lora"])
