@@ -13,7 +13,7 @@ def plan(
     ] = None,
     card: Annotated[int | None, typer.Option(help="Plan for a card of so many GB: 24, 48, 80, 141.")] = None,
 ) -> None:
-    """Reckon what memory a config takes while it generates and while it learns, and what changes each part.
+    """Reckon what memory a config takes, generating and learning, what changes each part, and how long a step may take.
 
     Planned for the card that is here, else for the processor; a config that wants a card is planned for the smallest
     that holds it. No weights are read. Exits with 2 and names what to change where the config doesn't fit.
@@ -30,12 +30,16 @@ def plan(
 
     from azr.config.settings import load_config
     from azr.planning.memory import plan_for
-    from azr.planning.told import print_memory
+    from azr.planning.pace import plan_pace
+    from azr.planning.told import print_memory, print_pace
     from azr.policy.shape import read_shape
     from azr.training.opening import check_update
 
     loaded = load_config(config, overrides or [])
     check_update(loaded)
-    planned = plan_for(loaded, read_shape(loaded.model), card)
-    print_memory(planned, Console(highlight=False))
+    shape, console = read_shape(loaded.model), Console(highlight=False)
+    planned = plan_for(loaded, shape, card)
+    print_memory(planned, console)
     planned.check()
+    if planned.machine.size and "absolute_zero" in loaded.methods:
+        print_pace(plan_pace(loaded, shape, planned.machine.size), console)

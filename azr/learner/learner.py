@@ -153,8 +153,8 @@ class Learner:
     def warm_up(self) -> None:
         """Take the memory that the longest row will need, and leave everything as it was.
 
-        A row of `max_batch_tokens` that weighs nothing goes forward and back, beside as much memory as gradients and the
-        optimizer's moments take; kernels are compiled on the way. Raises UserError where memory runs out.
+        A row of `max_batch_tokens` that weighs nothing goes forward and back, beside as much memory as gradients and
+        moments take; kernels are compiled on the way. Raises UserError where memory runs out.
         """
         tokens = self._config.max_batch_tokens
         response = min(max(tokens // 2, 1), self._response_budget)

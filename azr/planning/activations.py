@@ -16,7 +16,7 @@ from transformers import AttentionInterface, PretrainedConfig, PreTrainedModel
 from azr.config.fields import AttentionKernel, ModelConfig
 from azr.learner.attention import dense_block_size
 from azr.policy.model import DTYPES
-from azr.policy.shape import without_memory
+from azr.policy.shape import with_layers, without_memory
 
 _ATTENTION = "azr_planned"
 
@@ -38,7 +38,7 @@ def count_activations(shape: PretrainedConfig, config: ModelConfig, tokens: int,
 
     With gradient checkpointing a layer keeps its input alone, and one layer at a time is computed again.
     """
-    one, two = (_kept_by(_with_layers(shape, config, layers), tokens) for layers in (1, 2))
+    one, two = (_kept_by(without_memory(with_layers(shape, layers), config), tokens) for layers in (1, 2))
     layers = shape.num_hidden_layers
     layer, ends = two.total - one.total, 2 * one.total - two.total
     width = torch.finfo(_dtype(config)).bits // 8
@@ -58,11 +58,6 @@ def count_activations(shape: PretrainedConfig, config: ModelConfig, tokens: int,
 class _Kept:
     total: int
     largest: int
-
-
-def _with_layers(shape: PretrainedConfig, config: ModelConfig, layers: int) -> PreTrainedModel:
-    cut = type(shape).from_dict(shape.to_dict() | {"num_hidden_layers": layers, "layer_types": None})
-    return without_memory(cut, config)
 
 
 def _kept_by(model: PreTrainedModel, tokens: int) -> _Kept:

@@ -19,11 +19,15 @@ USABLE = 0.97  # of a card's memory; the rest is lost between blocks
 
 @dataclass(frozen=True)
 class Machine:
-    """`memory` is in bytes. `card` says whether it is a graphics card's; else it is the machine's own."""
+    """`memory` is in bytes. `card` says whether it is a graphics card's; else it is the machine's own.
+
+    `size` is that of CARDS which was asked for, in GB.
+    """
 
     name: str
     memory: float
     card: bool
+    size: int | None = None
 
     @property
     def usable(self) -> float:
@@ -35,7 +39,7 @@ def card_of(size: int) -> Machine:
     """A card of a size in GB that need not be here. Raises UserError for a size that is not among CARDS."""
     if size not in CARDS:
         raise UserError(f"--card {size}: there are cards of {', '.join(map(str, CARDS))} GB")
-    return Machine(f"a card of {size} GB", CARDS[size], card=True)
+    return Machine(f"a card of {size} GB", CARDS[size], card=True, size=size)
 
 
 def machine_here(device: str) -> Machine:

@@ -16,7 +16,7 @@ from azr.learner.algorithms import ALGORITHMS
 from azr.methods.catalogue import rooms
 from azr.planning.activations import count_activations
 from azr.planning.machine import CARDS, GB, Machine, card_of, machine_here
-from azr.policy.shape import without_memory
+from azr.policy.shape import with_layers, without_memory
 from azr.rollout import choose_engine
 from azr.rollout.transformers import most_positions
 
@@ -100,12 +100,18 @@ class Sizes:
     @staticmethod
     def of(shape: PretrainedConfig, config: Config) -> "Sizes":
         """Of the model that the config trains."""
+        one, two = (Sizes._counted(with_layers(shape, layers), config) for layers in (1, 2))
+        more = shape.num_hidden_layers - 1  # all layers are as large as the second
+        sizes = {name: one[name] + more * (two[name] - one[name]) for name in one}
+        trained = sizes["adapter"] if config.model.lora.rank else sizes["base"]
+        return Sizes(sizes["base"], trained, sizes["adapter"], sizes["head"])
+
+    @staticmethod
+    def _counted(shape: PretrainedConfig, config: Config) -> dict[str, int]:
         model = without_memory(shape, config.model)
-        sizes = [(name, weight.numel(), weight.requires_grad) for name, weight in model.named_parameters()]
-        adapter = sum(size for name, size, _ in sizes if ".lora_" in name)
-        trained = sum(size for _, size, trains in sizes if trains)
-        head = model.get_output_embeddings().weight.numel()
-        return Sizes(sum(size for _, size, _ in sizes) - adapter, trained, adapter, head)
+        every = sum(weight.numel() for weight in model.parameters())
+        adapter = sum(weight.numel() for name, weight in model.named_parameters() if ".lora_" in name)
+        return {"base": every - adapter, "adapter": adapter, "head": model.get_output_embeddings().weight.numel()}
 
 
 def plan_memory(config: Config, shape: PretrainedConfig, machine: Machine) -> MemoryPlan:
@@ -210,8 +216,8 @@ def _uses_vllm(config: Config, machine: Machine) -> bool:
     return choose_engine(config.rollout.engine) is EngineChoice.VLLM
 
 
-def _cache_width(shape: PretrainedConfig, width: int) -> int:
-    """Bytes of a position's keys and values in all layers."""
+def cache_width(shape: PretrainedConfig, width: int) -> int:
+    """Bytes of a position's keys and values in all layers, at `width` bytes a number."""
     head = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
     return int(2 * shape.num_hidden_layers * shape.num_key_value_heads * head * width)
 
@@ -225,14 +231,14 @@ def _vllm_part(
     if not machine.card:
         taken = weights + vllm.kv_cache_gib * 2**30
         return Part("vLLM", taken, taken, ("rollout.vllm.kv_cache_gib",)), int(
-            vllm.kv_cache_gib * 2**30 / _cache_width(shape, width)
+            vllm.kv_cache_gib * 2**30 / cache_width(shape, width)
         )
     share = vllm.gpu_memory_utilization * machine.memory
     forward = 2 * vllm.max_batched_tokens * (3 * shape.intermediate_size + 4 * shape.hidden_size)
     sampling = 4 * 4 * vllm.max_sequences * shape.vocab_size
     cache = share - weights - forward - sampling - VLLM_GRAPHS
     part = Part("vLLM's share", share, VLLM_GRAPHS, ("rollout.vllm.gpu_memory_utilization",))
-    return part, int(cache / _cache_width(shape, width))
+    return part, int(cache / cache_width(shape, width))
 
 
 def _transformers_part(
@@ -240,5 +246,5 @@ def _transformers_part(
 ) -> tuple[Part, int]:
     """The engine has the learner's own weights; its cache is gone when the learner works."""
     positions = most_positions(config.rollout.max_batch_tokens, longest)
-    part = Part("keys and values", positions * _cache_width(shape, width), 0, ("rollout.max_batch_tokens",))
+    part = Part("keys and values", positions * cache_width(shape, width), 0, ("rollout.max_batch_tokens",))
     return part, positions

@@ -4,6 +4,7 @@ from rich.console import Console
 
 from azr.planning.machine import GB
 from azr.planning.memory import MemoryPlan
+from azr.planning.pace import Pace
 
 
 def print_memory(plan: MemoryPlan, out: Console) -> None:
@@ -21,6 +22,23 @@ def print_memory(plan: MemoryPlan, out: Console) -> None:
     )
     if plan.host:
         out.print(f"the host needs {plan.host / GB:.1f} GB, and what the sandbox's workers take", soft_wrap=True)
+
+
+def print_pace(pace: Pace, out: Console) -> None:
+    """The step's phases in seconds."""
+    phases = ", ".join(
+        f"{name} {seconds:.0f}"
+        for name, seconds in (
+            ("propose", pace.propose),
+            ("solve", pace.solve),
+            ("tails up to", pace.tail),
+            ("learn", pace.learn),
+            ("sync", pace.sync),
+        )
+    )
+    out.print(
+        f"a step may take {pace.total / 60:.1f} minutes, by assumptions not yet measured: {phases} s", soft_wrap=True
+    )
 
 
 def _gb(size: float) -> str:

@@ -51,6 +51,11 @@ def known_shapes() -> dict[str, dict[str, int | str | bool]]:
     return table
 
 
+def with_layers(shape: PretrainedConfig, layers: int) -> PretrainedConfig:
+    """The same shape with so many layers."""
+    return type(shape).from_dict(shape.to_dict() | {"num_hidden_layers": layers, "layer_types": None})
+
+
 def without_memory(shape: PretrainedConfig, config: ModelConfig) -> PreTrainedModel:
     """The model on torch's meta device: its parameters have names, shapes and types, and no values.
 
