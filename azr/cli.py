@@ -1,6 +1,6 @@
 """The `azr` command: mounts what azr/commands holds, and turns errors into one line and an exit code.
 
-Exit codes: 0 done, 1 the disk is full, 2 something the user can mend, 130 interrupted.
+Exit codes: 0 done, 1 the disk or the card's memory is full, 2 something the user can mend, 130 interrupted.
 Each command imports what is heavy (torch, altair) when it is called, so that `azr --help` answers at once.
 """
 
@@ -51,6 +51,11 @@ def main() -> None:
             raise
         _complain("the disk is full (the task buffer could not be written); free some space, then --resume", 1)
     except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which takes long to import
+            first = str(error).partition("\n")[0]
+            _complain(
+                f"the card is out of memory ({first}); `azr plan` says what takes how much and what changes it", 1
+            )
         from sandbox import SandboxError  # takes long to import, for commands that never meet it
 
         if not isinstance(error, SandboxError):

@@ -65,6 +65,7 @@ class VllmEngine:
                     names.append(
                         engine.add_request(str(i), prompt, self._params(request), **self._weights.per_request())
                     )
+                _leave_logprobs_untold(engine)
                 while engine.has_unfinished_requests():
                     for output in engine.step():
                         i = int(output.request_id)
@@ -249,6 +250,15 @@ class _Sleepless:
 
 
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # for which vLLM has kernels
+
+
+def _leave_logprobs_untold(engine: Any) -> None:
+    """A request with stop strings has a tokenizer, by which vLLM would decode each log-probability's token as well.
+
+    Nobody reads that text. vLLM has no setting for it, so its own switch is thrown: without a tokenizer it has none.
+    """
+    for state in engine.output_processor.request_states.values():
+        state.logprobs_processor.tokenizer = None
 
 
 def _import_vllm(device: torch.device, config: VllmConfig) -> Any:

@@ -116,6 +116,21 @@ def test_a_mistake_is_one_line_and_exit_code_2(words, told, tmp_path):
     assert not any(tmp_path.rglob("config.yaml"))
 
 
+def test_a_card_that_runs_out_late_is_one_line(tmp_path):
+    script = (
+        "import torch, azr.cli, azr.training.train as t\n"
+        "def train(*_): raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB.\\nmore')\n"
+        "t.train = train\n"
+        "azr.cli.main()"
+    )
+    command = [sys.executable, "-c", script, "train", "configs/quickstart.yaml", "--runs", str(tmp_path)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert "Tried to allocate 2 GiB" in line
+    assert "azr plan" in line
+
+
 def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path):
     code, _, complaint = azr("train", tmp_path, "--resume")
     assert code == 2
