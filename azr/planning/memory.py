@@ -8,6 +8,7 @@ processor's was measured (docs/performance.md).
 
 from dataclasses import dataclass
 
+from peft.tuners.lora import LoraLayer
 from transformers import PretrainedConfig
 
 from azr.config.fields import AttentionKernel, Config, EngineChoice, LearnerConfig, Precision
@@ -90,12 +91,16 @@ class MemoryPlan:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of parameters: the base's, those that train, and the output matrix's."""
+    """Numbers of parameters: the base's, those that train, the adapter's, the output matrix's.
+
+    `adapted` is how many numbers a token's way through the layers with an adapter gives: the sum of their outputs.
+    """
 
     base: int
     trained: int
     adapter: int
     head: int
+    adapted: int
 
     @staticmethod
     def of(shape: PretrainedConfig, config: Config) -> "Sizes":
@@ -104,14 +109,19 @@ class Sizes:
         more = shape.num_hidden_layers - 1  # all layers are as large as the second
         sizes = {name: one[name] + more * (two[name] - one[name]) for name in one}
         trained = sizes["adapter"] if config.model.lora.rank else sizes["base"]
-        return Sizes(sizes["base"], trained, sizes["adapter"], sizes["head"])
+        return Sizes(trained=trained, **sizes)
 
     @staticmethod
     def _counted(shape: PretrainedConfig, config: Config) -> dict[str, int]:
         model = without_memory(shape, config.model)
         every = sum(weight.numel() for weight in model.parameters())
         adapter = sum(weight.numel() for name, weight in model.named_parameters() if ".lora_" in name)
-        return {"base": every - adapter, "adapter": adapter, "head": model.get_output_embeddings().weight.numel()}
+        return {
+            "base": every - adapter,
+            "adapter": adapter,
+            "head": model.get_output_embeddings().weight.numel(),
+            "adapted": sum(layer.out_features for layer in model.modules() if isinstance(layer, LoraLayer)),
+        }
 
 
 def plan_memory(config: Config, shape: PretrainedConfig, machine: Machine) -> MemoryPlan:
@@ -119,8 +129,10 @@ def plan_memory(config: Config, shape: PretrainedConfig, machine: Machine) -> Me
     sizes = Sizes.of(shape, config)
     width = 2 if config.model.precision is Precision.BF16 else 4
     longest = config.rollout.max_prompt_tokens + max(room.longest(config) for room in rooms(config))
-    engine = _vllm_part if _uses_vllm(config, machine) else _transformers_part
-    engine_part, cached = engine(config, shape, sizes, width, machine, longest)
+    if _uses_vllm(config):
+        engine_part, cached = _vllm_part(config, shape, sizes, width, machine)
+    else:
+        engine_part, cached = _transformers_part(config, shape, width, longest)
     parts = [
         Part("CUDA", CUDA_CONTEXT, CUDA_CONTEXT) if machine.card else Part("libraries", LIBRARIES, LIBRARIES),
         *_model_parts(config, sizes, width, machine),
@@ -187,7 +199,11 @@ def _copies(config: Config, sizes: Sizes, width: int) -> list[Part]:
 
 
 def _row_parts(config: Config, shape: PretrainedConfig, sizes: Sizes, width: int, machine: Machine) -> list[Part]:
-    """The longest row on its way through the learner."""
+    """The longest row on its way through the learner.
+
+    With an adapter the processor's heap gets holes: an adapted layer's output is made of parts that are dropped, and in
+    the place of each the next small thing that is kept settles, the adapter's own output first, its gradient later.
+    """
     tokens = config.learner.max_batch_tokens
     counted = count_activations(shape, config.model, tokens, on_processor=not machine.card)
     logits = _logits(config.learner, shape, sizes, width, not config.model.lora.rank)
@@ -197,6 +213,7 @@ def _row_parts(config: Config, shape: PretrainedConfig, sizes: Sizes, width: int
     return [
         Part(f"activations of {tokens:,} tokens", 0, counted.kept + hidden, row),
         Part("masks", 0, counted.masks, ("model.attention", "learner.max_batch_tokens")),
+        Part("holes in the heap", 0, 0 if machine.card else 2 * sizes.adapted * tokens * width, row),
         # The logits are gone before the backward pass begins, so the larger of the two counts.
         Part("logits, or a layer's backward pass", 0, max(logits, counted.working), ("learner.logit_chunk", *row)),
     ]
@@ -209,7 +226,7 @@ def _logits(learner: LearnerConfig, shape: PretrainedConfig, sizes: Sizes, width
     return chunk + (sizes.head * (4 + (width if width == 2 else 0)) if whole else 0)
 
 
-def _uses_vllm(config: Config, machine: Machine) -> bool:
+def _uses_vllm(config: Config) -> bool:
     """A config that names vLLM is planned with it wherever it is planned."""
     if config.rollout.engine is EngineChoice.VLLM:
         return True
@@ -222,17 +239,14 @@ def cache_width(shape: PretrainedConfig, width: int) -> int:
     return int(2 * shape.num_hidden_layers * shape.num_key_value_heads * head * width)
 
 
-def _vllm_part(
-    config: Config, shape: PretrainedConfig, sizes: Sizes, width: int, machine: Machine, longest: int
-) -> tuple[Part, int]:
+def _vllm_part(config: Config, shape: PretrainedConfig, sizes: Sizes, width: int, machine: Machine) -> tuple[Part, int]:
     """On a card vLLM takes a share of the whole, and while the learner works it sleeps and keeps its graphs alone."""
     vllm = config.rollout.vllm
     weights = width * (sizes.base + sizes.adapter)
     if not machine.card:
-        taken = weights + vllm.kv_cache_gib * 2**30
-        return Part("vLLM", taken, taken, ("rollout.vllm.kv_cache_gib",)), int(
-            vllm.kv_cache_gib * 2**30 / cache_width(shape, width)
-        )
+        granted = vllm.kv_cache_gib * 2**30
+        taken = weights + granted
+        return Part("vLLM", taken, taken, ("rollout.vllm.kv_cache_gib",)), granted // cache_width(shape, width)
     share = vllm.gpu_memory_utilization * machine.memory
     forward = 2 * vllm.max_batched_tokens * (3 * shape.intermediate_size + 4 * shape.hidden_size)
     sampling = 4 * 4 * vllm.max_sequences * shape.vocab_size
@@ -241,9 +255,7 @@ def _vllm_part(
     return part, int(cache / cache_width(shape, width))
 
 
-def _transformers_part(
-    config: Config, shape: PretrainedConfig, sizes: Sizes, width: int, machine: Machine, longest: int
-) -> tuple[Part, int]:
+def _transformers_part(config: Config, shape: PretrainedConfig, width: int, longest: int) -> tuple[Part, int]:
     """The engine has the learner's own weights; its cache is gone when the learner works."""
     positions = most_positions(config.rollout.max_batch_tokens, longest)
     part = Part("keys and values", positions * cache_width(shape, width), 0, ("rollout.max_batch_tokens",))

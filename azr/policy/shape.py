@@ -18,10 +18,14 @@ from azr.policy.model import DTYPES, with_adapter
 
 
 def read_shape(config: ModelConfig) -> PretrainedConfig:
-    """The transformers config of the model: of a folder, a GGUF file, the table of known models, or the hub.
+    """The transformers config of the language model: of a folder, a GGUF file, the table of known models, or the hub.
 
     Raises UserError where none of these has it.
     """
+    return _read(config).get_text_config()
+
+
+def _read(config: ModelConfig) -> PretrainedConfig:
     gguf = find_gguf(config.name)
     try:
         if gguf is not None and (folder := unpacked(gguf)):
