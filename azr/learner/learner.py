@@ -158,7 +158,8 @@ class Learner:
         """
         tokens = self._config.max_batch_tokens
         response = min(max(tokens // 2, 1), self._response_budget)
-        row = Sample((0,) * max(tokens - response, 1), (0,) * response, (0.0,) * response, 1.0)
+        # Its last token predicts nothing and is not computed.
+        row = Sample((0,) * (tokens - response + 1), (0,) * response, (0.0,) * response, 1.0)
         attention = tree_attention(self._policy.base.config, self._attention)
         with own_random_state(self._policy.device), _told_of_memory(self._policy.device, tokens), attention:
             (batch,) = pack([row], tokens)
