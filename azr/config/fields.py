@@ -76,6 +76,9 @@ class VllmConfig:
 
     gpu_memory_utilization: Fraction = 0.45  # the learner lives on the same GPU
     kv_cache_gib: Positive = 4  # on a processor
+    # vLLM sets memory aside for both; its own defaults, four and two times these, cost a third of a tight cache.
+    max_sequences: Positive = 256  # samples under way at once
+    max_batched_tokens: Positive = 8192  # tokens, of prompts above all, in one forward pass
     enforce_eager: bool = False
 
 
@@ -225,6 +228,7 @@ class LearnerConfig:
     sequence_mask: NonNegative = 0.0  # responses whose learner/engine ratio is above it don't train; 0: all do
     max_batch_tokens: Positive = 16384  # tokens a micro-batch, shared prefixes counted once
     logit_chunk: Positive = 1024  # predicted positions whose logits are held at once
+    optimizer_on_host: bool = False  # masters and moments, 12 bytes a trained parameter, in the host's memory
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -61,7 +61,12 @@ def tree_mask(kernel: AttentionKernel, subtree_end: Tensor) -> TreeMask:
     """The mask of a row, from `PackedBatch.subtree_end` ([T]); made once, used by every layer."""
     if kernel is AttentionKernel.FLEX:
         return TreeMask(kernel, block_mask=_flex_mask(subtree_end))
-    return _dense_mask(subtree_end, _CPU_BLOCK if subtree_end.device.type == "cpu" else _GPU_BLOCK)
+    return _dense_mask(subtree_end, dense_block_size(subtree_end.device.type == "cpu"))
+
+
+def dense_block_size(on_processor: bool) -> int:
+    """Queries a block of the dense kernel."""
+    return _CPU_BLOCK if on_processor else _GPU_BLOCK
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from azr.config.fields import AttentionKernel, LearnerConfig
 from azr.learner.attention import tree_attention, tree_mask
 from azr.learner.forward import hidden_states
 from azr.learner.optimizer import MasterAdamW
-from azr.learner.packing import PackedBatch, by_sample, deal, pack
+from azr.learner.packing import PackedBatch, by_sample, deal, pack, per_token
 from azr.learner.sample import Sample
 from azr.learner.schedule import learning_rate_factor, take_up
 from azr.policy.model import Policy
@@ -77,6 +77,10 @@ class Critic:
             "critic_explained_variance": explained_variance(samples),
         }
 
+    def missing_moments(self) -> list[Tensor]:
+        """See MasterAdamW."""
+        return self._optimizer.missing_moments()
+
     def state_dict(self) -> dict[str, Any]:
         """Weights that train, optimizer, schedule and steps: all that a bit-exact resume needs beside the start."""
         return {
@@ -124,7 +128,7 @@ class Critic:
                 total += loss.item()
         finally:
             self._trunk.model.eval()
-        norm = float(self._accelerator.clip_grad_norm_(self._optimizer.masters, self._config.gradient_norm))
+        norm = self._optimizer.clip(self._config.gradient_norm)
         if not math.isfinite(norm):
             self._optimizer.forget_gradients()
             raise FloatingPointError(f"the critic's gradient has norm {norm}: lower learner.critic.learning_rate")
@@ -173,11 +177,11 @@ def explained_variance(samples: Sequence[Sample]) -> float:
 
 def _credit_of(samples: Sequence[Sample], batch: PackedBatch, device: torch.device) -> tuple[Tensor, Tensor]:
     """Returns and old values [E] of the batch's response tokens."""
-    pairs = []
-    for index, step in zip(batch.samples.tolist(), batch.steps.tolist(), strict=True):
-        credit = samples[index].credit
-        if credit is None or not credit.returns:
-            raise ValueError("a critic learns from samples that Learner.credit made")
-        pairs.append((credit.returns[step], credit.values[step]))
-    both = torch.tensor(pairs, device=device)
-    return both[:, 0], both[:, 1]
+    credits = [sample.credit for sample in samples if sample.credit and sample.credit.returns]
+    if len(credits) < len(samples):
+        raise ValueError("a critic learns from samples that Learner.credit made")
+    returns, old = (
+        per_token(batch, lambda index: credits[index].returns),
+        per_token(batch, lambda index: credits[index].values),
+    )
+    return returns.to(device), old.to(device)

@@ -7,7 +7,8 @@ epoch, more than one device.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -29,12 +30,13 @@ from azr.learner.formula import aggregation_of, formula_of
 from azr.learner.forward import hidden_states
 from azr.learner.kl import divergence
 from azr.learner.loss import Objective, policy_loss, token_logprobs
-from azr.learner.optimizer import MasterAdamW
-from azr.learner.packing import PackedBatch, by_sample, deal, pack
+from azr.learner.optimizer import HostAdamW, MasterAdamW, Optimizer
+from azr.learner.packing import PackedBatch, by_sample, deal, pack, per_token
 from azr.learner.reference import Reference
 from azr.learner.sample import Outcome, Sample
 from azr.learner.schedule import learning_rate_factor, take_up
 from azr.learner.statistics import TokenRecord, summary
+from azr.policy.device import own_random_state
 from azr.policy.model import Policy
 
 OnProgress = Callable[[int, int], None]
@@ -86,7 +88,8 @@ class Learner:
                 if trained is not None:
                     trained.base.gradient_checkpointing_enable({"use_reentrant": False})
         trainable = [weight for weight in policy.model.parameters() if weight.requires_grad]
-        self._optimizer = MasterAdamW(trainable, config.learning_rate, config.betas, config.weight_decay)
+        optimizer = HostAdamW if config.optimizer_on_host else MasterAdamW
+        self._optimizer: Optimizer = optimizer(trainable, config.learning_rate, config.betas, config.weight_decay)
         self._schedule = LambdaLR(self._optimizer.adamw, learning_rate_factor(config, optimizer_steps))
         self._critic = None
         if ALGORITHMS[config.estimator].critic:
@@ -147,6 +150,24 @@ class Learner:
             "seconds": seconds,
         } | (said | summary(records, self._formula))
 
+    def warm_up(self) -> None:
+        """Take the memory that the longest row will need, and leave everything as it was.
+
+        A row of `max_batch_tokens` that weighs nothing goes forward and back, beside as much memory as gradients and
+        moments take; kernels are compiled on the way. Raises UserError where memory runs out.
+        """
+        tokens = self._config.max_batch_tokens
+        response = min(max(tokens // 2, 1), self._response_budget)
+        # Its last token predicts nothing and is not computed.
+        row = Sample((0,) * (tokens - response + 1), (0,) * response, (0.0,) * response, 1.0)
+        attention = tree_attention(self._policy.base.config, self._attention)
+        with own_random_state(self._policy.device), _told_of_memory(self._policy.device, tokens), attention:
+            (batch,) = pack([row], tokens)
+            held = self._optimizer.missing_moments()
+            held += self._critic.missing_moments() if self._critic else []
+            self._backward(self._micro_batch(batch, [(row, 0.0)]))
+        self._optimizer.forget_gradients()
+
     def state_dict(self) -> dict[str, Any]:
         """Optimizer, schedule and critic; with the model's weights, all that a bit-exact resume needs."""
         state = {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
@@ -188,16 +209,16 @@ class Learner:
         return weights
 
     def _micro_batch(self, batch: PackedBatch, weighted: Sequence[tuple[Sample, float]]) -> _MicroBatch:
-        owners = [weighted[index] for index in batch.samples.tolist()]
-        steps = batch.steps.tolist()
-        engine = [sample.engine_logprobs[step] for (sample, _), step in zip(owners, steps, strict=True)]
-        worth = [sample.advantage_at(step) for (sample, _), step in zip(owners, steps, strict=True)]
-        batch = batch.to(self._policy.device)
+        advantages = per_token(batch, lambda index: weighted[index][0].advantages)
+        weights = per_token(batch, lambda index: (weighted[index][1],) * len(weighted[index][0].response_ids))
+        engine_logprobs = per_token(batch, lambda index: weighted[index][0].engine_logprobs)
+        device = self._policy.device
+        batch = batch.to(device)
         objective = Objective(
             formula=self._formula,
-            advantages=torch.tensor(worth, device=self._policy.device),
-            weights=torch.tensor([weight for _, weight in owners], device=self._policy.device),
-            engine_logprobs=torch.tensor(engine, device=self._policy.device),
+            advantages=advantages.to(device),
+            weights=weights.to(device),
+            engine_logprobs=engine_logprobs.to(device),
             sequences=batch.samples,
         )
         return _MicroBatch(batch, objective)
@@ -249,27 +270,32 @@ class Learner:
     ) -> tuple[float, float]:
         """One optimizer step; its loss and its gradient norm before clipping."""
         total = 0.0
-        self._policy.model.train()
-        try:
-            for micro in minibatch:
-                hidden = hidden_states(self._policy.base, micro.batch, self._mask(micro.batch))
-                loss, logprobs, entropies = policy_loss(
-                    hidden, self._head, micro.batch, micro.objective, self._config.logit_chunk
-                )
-                self._accelerator.backward(loss)
-                self._optimizer.collect_gradients()
-                total += loss.item()
-                records.append(TokenRecord.of(micro.objective, logprobs, entropies[micro.batch.predictor_of]))
-                progress.advance(micro)
-        finally:
-            self._policy.model.eval()
-        norm = float(self._accelerator.clip_grad_norm_(self._optimizer.masters, self._config.gradient_norm))
+        for micro in minibatch:
+            loss, logprobs, entropies = self._backward(micro)
+            total += loss
+            records.append(TokenRecord.of(micro.objective, logprobs, entropies[micro.batch.predictor_of]))
+            progress.advance(micro)
+        norm = self._optimizer.clip(self._config.gradient_norm)
         if not math.isfinite(norm):
             self._optimizer.forget_gradients()
             raise FloatingPointError(f"the gradient's norm is {norm}: lower learner.learning_rate, or check the model")
         self._optimizer.step()
         self._schedule.step()
         return total, norm
+
+    def _backward(self, micro: _MicroBatch) -> tuple[float, Tensor, Tensor]:
+        """Add a micro-batch's gradients to those collected; its loss, log-probabilities [E] and entropies [P]."""
+        self._policy.model.train()
+        try:
+            hidden = hidden_states(self._policy.base, micro.batch, self._mask(micro.batch))
+            loss, logprobs, entropies = policy_loss(
+                hidden, self._head, micro.batch, micro.objective, self._config.logit_chunk
+            )
+            self._accelerator.backward(loss)
+            self._optimizer.collect_gradients()
+            return loss.item(), logprobs, entropies
+        finally:
+            self._policy.model.eval()
 
 
 class _Progress:
@@ -288,6 +314,22 @@ class _Progress:
         self._done += len(micro.batch.input_ids)
         if self._on_progress:
             self._on_progress(self._done, self._total)
+
+
+@contextmanager
+def _told_of_memory(device: torch.device, tokens: int) -> Iterator[None]:
+    """Memory that runs out in this block is said in one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise UserError(
+            f"{device} has no room for the learner's longest row, of learner.max_batch_tokens={tokens}: lower it with"
+            " rollout.max_prompt_tokens and the methods' max_tokens, or lower learner.logit_chunk, set"
+            " model.gradient_checkpointing=true, or train an adapter (model.lora.rank); `azr plan` says what takes how"
+            " much"
+        ) from error
 
 
 def _output_matrix(policy: Policy) -> Tensor:

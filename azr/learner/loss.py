@@ -141,14 +141,18 @@ def _chunks(hidden: Tensor, head: Tensor, batch: PackedBatch, size: int) -> Iter
     for number, first in enumerate(firsts.tolist()):
         predictors = slice(first, min(first + size, len(hidden)))
         tokens = slice(token_edges[number], token_edges[number + 1])
-        logits = (hidden[predictors] @ head.t()).float()
-        logits -= logits.amax(dim=-1, keepdim=True)
-        exponentials = torch.exp(logits)
-        totals = exponentials.sum(dim=-1)
-        predictor_of = batch.predictor_of[tokens] - first
-        targets = batch.targets[tokens]
-        logprobs = logits[predictor_of, targets] - totals.log()[predictor_of]
-        yield _Chunk(predictors, tokens, logits, exponentials, totals, predictor_of, targets, logprobs)
+        yield _chunk(hidden, head, batch, predictors, tokens)
+
+
+def _chunk(hidden: Tensor, head: Tensor, batch: PackedBatch, predictors: slice, tokens: slice) -> _Chunk:
+    logits = (hidden[predictors] @ head.t()).float()
+    logits -= logits.amax(dim=-1, keepdim=True)
+    exponentials = torch.exp(logits)
+    totals = exponentials.sum(dim=-1)
+    predictor_of = batch.predictor_of[tokens] - predictors.start
+    targets = batch.targets[tokens]
+    logprobs = logits[predictor_of, targets] - totals.log()[predictor_of]
+    return _Chunk(predictors, tokens, logits, exponentials, totals, predictor_of, targets, logprobs)
 
 
 class _ChunkedPolicyLoss(torch.autograd.Function):
@@ -187,6 +191,7 @@ class _ChunkedPolicyLoss(torch.autograd.Function):
             torch.mm(grad_logits, head, out=grad_hidden[part.predictors])
             if grad_head is not None:
                 _add_product(grad_head, grad_logits.t(), hidden[part.predictors])
+            del part, bonus, grad_logits  # before the next chunk's are made
         ctx.save_for_backward(grad_hidden, grad_head)
         results = loss, torch.cat(logprobs), torch.cat(entropies)
         ctx.mark_non_differentiable(*results[1:])

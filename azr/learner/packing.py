@@ -12,10 +12,11 @@ and log-probabilities and gradients are those of separate rows. The last token o
 left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, groupby, pairwise
+from itertools import accumulate, chain, pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,11 +53,16 @@ def pack(samples: Sequence[Sample], max_tokens: int) -> list[PackedBatch]:
     computed in both. A sample that is longer by itself gets a micro-batch of its own, and a budget that does not hold a
     prompt with its responses makes it be computed again. `PackedBatch.samples` indexes `samples`.
     """
-    sequences = [sample.prompt_ids + sample.response_ids[:-1] for sample in samples]
-    order = sorted(range(len(samples)), key=lambda index: (sequences[index], index))
-    ordered = [sequences[index] for index in order]
-    edges = [*_cheapest_cuts(ordered, max_tokens), len(order)]
-    return [_lay_out(samples, sequences, order[start:end]) for start, end in pairwise(edges)]
+    # Sorted as tuples, whose comparison ends at the first difference, and worked on as arrays.
+    tuples = [sample.prompt_ids + sample.response_ids[:-1] for sample in samples]
+    order = sorted(range(len(samples)), key=lambda index: (tuples[index], index))
+    sequences = [np.array(tuples[index]) for index in order]
+    shared = [0, *(_common_prefix(left, right) for left, right in pairwise(sequences))][: len(order)]
+    edges = [*_cheapest_cuts([len(sequence) for sequence in sequences], shared, max_tokens), len(order)]
+    return [
+        _lay_out([_Placed(samples[order[i]], order[i], sequences[i], shared[i]) for i in range(start, end)])
+        for start, end in pairwise(edges)
+    ]
 
 
 def deal(samples: Sequence[Sample], hands: int) -> list[list[Sample]]:
@@ -68,90 +74,125 @@ def deal(samples: Sequence[Sample], hands: int) -> list[list[Sample]]:
     return [list(chain(*groups[hand::hands])) for hand in range(hands)]
 
 
+def per_token(batch: PackedBatch, column: Callable[[int], Sequence[float]]) -> Tensor:
+    """Of each packed sample one number a response token, as float32 [E] in the batch's order.
+
+    `column(index)` has the numbers of the sample of that index, all of them.
+    """
+    owners = batch.samples.numpy()
+    present = np.unique(owners)
+    columns = [np.array(column(index), dtype=np.float64) for index in present]
+    starts = np.zeros(present[-1] + 1, dtype=np.int64)
+    starts[present] = np.cumsum([0, *map(len, columns[:-1])])
+    return torch.from_numpy(np.concatenate(columns)[starts[owners] + batch.steps.numpy()].astype(np.float32))
+
+
 def by_sample(batches: Sequence[PackedBatch], values: Sequence[Tensor]) -> list[tuple[float, ...]]:
     """Values [E] of each batch's response tokens as one tuple a sample, in the order of the packed samples."""
-    found = [
-        entry
-        for batch, column in zip(batches, values, strict=True)
-        for entry in zip(batch.samples.tolist(), batch.steps.tolist(), column.tolist(), strict=True)
-    ]
-    return [tuple(value for _, _, value in own) for _, own in groupby(sorted(found), key=lambda entry: entry[0])]
+    if not batches:
+        return []
+    owners, steps, found = (
+        torch.cat([column.cpu() for column in columns]).numpy()
+        for columns in ([b.samples for b in batches], [b.steps for b in batches], values)
+    )
+    in_order = np.lexsort((steps, owners))
+    edges = np.flatnonzero(np.diff(owners[in_order])) + 1
+    return [tuple(own.tolist()) for own in np.split(found[in_order], edges)]
 
 
-def _cheapest_cuts(sequences: Sequence[tuple[int, ...]], max_tokens: int) -> list[int]:
+def _cheapest_cuts(lengths: Sequence[int], shared: Sequence[int], max_tokens: int) -> list[int]:
     """Where batches of neighbouring sequences begin, so that they have the fewest tokens together.
 
-    By dynamic programming over the last batch; of equals it takes fewer batches, then a smaller largest one. A batch of
-    i to j has the tokens of i and what each later one adds to the one before it: never fewer with an earlier i.
+    `shared[i]` is how many leading tokens sequence i has in common with the one before it. By dynamic programming over
+    the last batch; of equals it takes fewer batches, then a smaller largest one. A batch of i to j has the tokens of i
+    and what each later one adds to the one before it: never fewer with an earlier i.
     """
     # Tokens that a sequence adds behind the one before it, summed up.
-    added = list(accumulate(len(b) - _common_prefix(a, b) for a, b in pairwise([(), *sequences])))
+    added = list(accumulate(length - common for length, common in zip(lengths, shared, strict=True)))
     # For the first n sequences: tokens, batches, the largest batch's tokens, where the last batch begins.
     best = [(0, 0, 0, 0)]
-    for end in range(len(sequences)):
+    for end in range(len(lengths)):
         choices = []
         for start in range(end, -1, -1):
-            tokens = len(sequences[start]) + added[end] - added[start]
+            tokens = lengths[start] + added[end] - added[start]
             if tokens > max_tokens and start < end:
                 break
             total, count, largest, _ = best[start]
             choices.append((total + tokens, count + 1, max(largest, tokens), start))
         best.append(min(choices))
     cuts = []
-    end = len(sequences)
+    end = len(lengths)
     while end:
         end = best[end][3]
         cuts.append(end)
     return cuts[::-1]
 
 
-def _lay_out(samples: Sequence[Sample], sequences: Sequence[tuple[int, ...]], batch: Sequence[int]) -> PackedBatch:
+@dataclass(frozen=True)
+class _Placed:
+    """A sample in the order of the sequences: its index, its tokens but the last, how many the one before it shares."""
+
+    sample: Sample
+    index: int
+    sequence: np.ndarray
+    shared: int
+
+
+def _lay_out(batch: Sequence[_Placed]) -> PackedBatch:
     """One row for the samples of `batch`, which are in the order of their sequences: that order is the tree's own."""
-    input_ids: list[int] = []
-    position_ids: list[int] = []
-    subtree_end: list[int] = []
-    predictor_index: dict[tuple[int, float], int] = {}
-    tokens: list[tuple[int, int, int, int]] = []  # predictor, target, sample, step
-    path: list[int] = []  # places in the row of the current sequence's tokens
-    previous: tuple[int, ...] = ()
-    for index in batch:
-        sequence = sequences[index]
-        shared = _common_prefix(previous, sequence)
-        for place in path[shared:]:
-            subtree_end[place] = len(input_ids)
-        start = len(input_ids)
-        input_ids.extend(sequence[shared:])
-        position_ids.extend(range(shared, len(sequence)))
-        subtree_end.extend([0] * (len(sequence) - shared))
-        path[shared:] = range(start, len(input_ids))
-        previous = sequence
-
-        sample = samples[index]
-        for step, target in enumerate(sample.response_ids):
-            key = (path[len(sample.prompt_ids) - 1 + step], sample.temperature)
-            predictor = predictor_index.setdefault(key, len(predictor_index))
-            tokens.append((predictor, target, index, step))
-    for place in path:
-        subtree_end[place] = len(input_ids)
-
-    tokens.sort()
-    predictor_of, targets, owners, steps = (torch.tensor(column) for column in zip(*tokens, strict=True))
+    shared = [0, *(placed.shared for placed in batch[1:])]  # a row begins anew
+    starts = [0, *accumulate(len(placed.sequence) - own for placed, own in zip(batch, shared, strict=True))]
+    subtree_end = np.empty(starts[-1], dtype=np.int64)
+    path = np.empty(max(len(placed.sequence) for placed in batch), dtype=np.int64)  # places of the current sequence
+    depth = 0
+    predicting = []  # places in the row, of all response tokens
+    for placed, own, start in zip(batch, shared, starts, strict=False):
+        subtree_end[path[own:depth]] = start
+        depth = len(placed.sequence)
+        path[own:depth] = np.arange(start, start + depth - own)
+        first = len(placed.sample.prompt_ids) - 1
+        predicting.append(path[first : first + len(placed.sample.response_ids)].copy())
+    subtree_end[path[:depth]] = starts[-1]
     return PackedBatch(
-        input_ids=torch.tensor(input_ids),
-        position_ids=torch.tensor(position_ids),
-        subtree_end=torch.tensor(subtree_end),
-        predictors=torch.tensor([place for place, _ in predictor_index]),
-        temperatures=torch.tensor([temperature for _, temperature in predictor_index]),
-        predictor_of=predictor_of,
-        targets=targets,
-        samples=owners,
-        steps=steps,
+        input_ids=_joined([placed.sequence[own:] for placed, own in zip(batch, shared, strict=True)]),
+        position_ids=_joined([np.arange(own, len(p.sequence)) for p, own in zip(batch, shared, strict=True)]),
+        subtree_end=torch.from_numpy(subtree_end),
+        **_predictions(batch, predicting),
     )
 
 
-def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+def _predictions(batch: Sequence[_Placed], predicting: Sequence[np.ndarray]) -> dict[str, Tensor]:
+    """The columns of predictors, which are numbered as they first appear, and of response tokens, by predictor."""
+    lengths = [len(places) for places in predicting]
+    temperatures = list(dict.fromkeys(placed.sample.temperature for placed in batch))
+    kinds = np.repeat([temperatures.index(placed.sample.temperature) for placed in batch], lengths)
+    keys = np.concatenate(predicting) * len(temperatures) + kinds
+    distinct, firsts, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    by_appearance = np.argsort(firsts)
+    number = np.empty_like(by_appearance)
+    number[by_appearance] = np.arange(len(distinct))
+    predictor_of = number[inverse]
+    targets = np.concatenate([np.array(placed.sample.response_ids) for placed in batch])
+    owners = np.repeat([placed.index for placed in batch], lengths)
+    steps = np.concatenate([np.arange(length) for length in lengths])
+    order = np.lexsort((steps, owners, targets, predictor_of))
+    places, kinds = np.divmod(distinct[by_appearance], len(temperatures))
+    return {
+        "predictors": torch.from_numpy(places),
+        "temperatures": torch.tensor(temperatures)[torch.from_numpy(kinds)],
+        "predictor_of": torch.from_numpy(predictor_of[order]),
+        "targets": torch.from_numpy(targets[order]),
+        "samples": torch.from_numpy(owners[order]),
+        "steps": torch.from_numpy(steps[order]),
+    }
+
+
+def _joined(parts: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.concatenate(parts))
+
+
+def _common_prefix(left: np.ndarray, right: np.ndarray) -> int:
     """How many leading tokens the two have in common."""
-    for count, (a, b) in enumerate(zip(left, right, strict=False)):
-        if a != b:
-            return count
-    return min(len(left), len(right))
+    length = min(len(left), len(right))
+    differs = left[:length] != right[:length]
+    return int(differs.argmax()) if differs.any() else length

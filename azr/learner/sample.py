@@ -71,6 +71,7 @@ class Sample:
         """Whether any of its tokens has an advantage, and the sample counts."""
         return bool(self.weight and (any(self.credit.advantages) if self.credit else self.advantage))
 
-    def advantage_at(self, step: int) -> float:
-        """The advantage of response token `step`."""
-        return self.credit.advantages[step] if self.credit else self.advantage
+    @property
+    def advantages(self) -> tuple[float, ...]:
+        """The advantage of each response token."""
+        return self.credit.advantages if self.credit else (self.advantage,) * len(self.response_ids)

@@ -49,9 +49,9 @@ def plain_folder(gguf: Path) -> Path:
     It lies in the user's cache and is named after the file's size and time and the versions that read it. It is written
     aside and renamed, so several processes may ask for it at once.
     """
-    folder = cache_root() / "models" / f"{_slug(gguf.stem)}-{_fingerprint(gguf)}"
-    if folder.is_dir():
-        return folder
+    if there := unpacked(gguf):
+        return there
+    folder = _place(gguf)
     log.info("unpacking %s into %s, once; this takes about half a minute", gguf.name, folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -63,10 +63,20 @@ def plain_folder(gguf: Path) -> Path:
     return folder
 
 
+def unpacked(gguf: Path) -> Path | None:
+    """The file's plain folder where it has been made already."""
+    folder = _place(gguf)
+    return folder if folder.is_dir() else None
+
+
 def cache_root() -> Path:
     """`$XDG_CACHE_HOME/azr`, or `~/.cache/azr`."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "azr"
+
+
+def _place(gguf: Path) -> Path:
+    return cache_root() / "models" / f"{_slug(gguf.stem)}-{_fingerprint(gguf)}"
 
 
 def _unpack(gguf: Path, folder: Path) -> None:

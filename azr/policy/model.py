@@ -18,10 +18,11 @@ from transformers.utils import logging as transformers_logging
 
 from azr.config.fields import ChatMode, LoraConfig, ModelConfig, Precision
 from azr.errors import UserError
+from azr.policy.device import resolve_device
 from azr.policy.gguf_cache import find_gguf, plain_folder
 from tasks.triplet import Prompt
 
-_DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
+DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def load_policy(config: ModelConfig, weights: Path | None = None) -> Policy:
         tokenizer, model = _load_pretrained(str(weights) if trained_whole else source, source, config)
     model.to(device)
     if config.lora.rank:
-        model = _with_adapter(model, config.lora, weights)
+        model = with_adapter(model, config.lora, weights)
     model.eval()
     return Policy(model, tokenizer, device, source, config.revision)
 
@@ -151,18 +152,6 @@ def encode_prompt(policy: Policy, prompt: Prompt, chat: bool) -> tuple[int, ...]
     return tuple(policy.tokenizer(text + prompt.answer_prefix, add_special_tokens=False)["input_ids"])
 
 
-def resolve_device(name: str) -> torch.device:
-    """`auto` is the first of cuda, mps and cpu that is there. Raises UserError for a device this machine lacks."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError
-        raise UserError(f"model.device {name!r} can't be used here ({_first_line(error)}): try auto or cpu") from error
-    return device
-
-
 def _resolve_source(name: str) -> str:
     """The folder or hub id behind a model's name; a GGUF file is unpacked first."""
     gguf = find_gguf(name)
@@ -187,14 +176,14 @@ def _load_pretrained(weights: str, source: str, config: ModelConfig) -> tuple[Pr
         AutoConfig.from_pretrained(weights, revision=revision)  # first, as the hub is asked several times in vain else
         tokenizer = AutoTokenizer.from_pretrained(weights, revision=revision)
         model = AutoModelForCausalLM.from_pretrained(
-            weights, revision=revision, dtype=_DTYPES[config.precision], attn_implementation="sdpa"
+            weights, revision=revision, dtype=DTYPES[config.precision], attn_implementation="sdpa"
         )
     except (OSError, ValueError) as error:
         raise UserError(f"model {weights!r} can't be loaded: {_first_line(error)}") from error
     return tokenizer, model
 
 
-def _with_adapter(model: PreTrainedModel, lora: LoraConfig, weights: Path | None) -> PeftModel:
+def with_adapter(model: PreTrainedModel, lora: LoraConfig, weights: Path | None = None) -> PeftModel:
     """The model with a trainable LoRA adapter: the one saved in `weights`, or a fresh one that changes nothing yet.
 
     The adapter has the model's own precision, as the optimizer keeps fp32 masters: in fp32, as peft would have it, each

@@ -11,7 +11,8 @@ from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStr
 
 from azr.config.fields import ChatMode, ModelConfig, Precision
 from azr.errors import UserError
-from azr.policy.model import Policy, encode_prompt, load_policy, resolve_device, uses_chat
+from azr.policy.device import resolve_device
+from azr.policy.model import Policy, encode_prompt, load_policy, uses_chat
 from azr.reasoner.trained import find_trained, load_trained
 from azr.training.run import Run
 from sandbox import Sandbox

@@ -7,6 +7,7 @@ judged alike wherever it comes from.
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TypeVar
 
 from azr.config.fields import Config
@@ -60,6 +61,39 @@ class Answer:
     repeats: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Tasks to be solved, `samples` answers each. `purpose` names what for, for the seeds.
+
+    `max_tokens` and `temperature` (0 is greedy) are the solver's where they are None.
+    """
+
+    tasks: Sequence[Triplet]
+    samples: int
+    purpose: tuple[str | int, ...]
+    max_tokens: int | None = None
+    temperature: float | None = None
+
+    def requests(self, table: Table, prompts: Sequence[Prompt]) -> list[Request]:
+        """What the engine is asked, for the tasks' framed prompts."""
+        config = table.config
+        temperature = self.temperature
+        if temperature is None:
+            temperature = config.solver.temperature or config.rollout.temperature
+        return [
+            Request(
+                prompt_ids=table.encode(prompt),
+                n=self.samples,
+                max_tokens=self.max_tokens or config.solver.max_tokens,
+                temperature=temperature,
+                top_p=config.rollout.top_p,
+                stop=prompt.stop,
+                seed=derive_seed(config.seed, *self.purpose, number),
+            )
+            for number, prompt in enumerate(prompts)
+        ]
+
+
 def solve(
     table: Table,
     tasks: Sequence[Triplet],
@@ -70,26 +104,22 @@ def solve(
     max_tokens: int | None = None,
     temperature: float | None = None,
 ) -> list[list[Answer]]:
-    """`samples` answers to each task, in the order of `tasks`. `purpose` names the phase, for its seeds.
+    """`samples` answers to each task, in the order of `tasks`: an `Exam` by itself.
 
-    `advance(n)` is called as responses end. `max_tokens` and `temperature` (0 is greedy) are the solver's where they
-    are not given.
+    `advance(n)` is called as responses end.
     """
-    config = table.config
-    if temperature is None:
-        temperature = config.solver.temperature or config.rollout.temperature
+    return solve_together(table, [Exam(tasks, samples, purpose, max_tokens, temperature)], advance)[0]
+
+
+def solve_together(table: Table, exams: Sequence[Exam], advance: Advance) -> list[list[list[Answer]]]:
+    """Each exam's answers, all asked in one call of the engine, so that the last samples of one wait for no other's."""
+    tasks = [task for exam in exams for task in exam.tasks]
     prompts = [table.framed(KINDS[task.type].solve_prompt(table.style, task)) for task in tasks]
+    edges = [0, *accumulate(len(exam.tasks) for exam in exams)]
     requests = [
-        Request(
-            prompt_ids=table.encode(prompt),
-            n=samples,
-            max_tokens=max_tokens or config.solver.max_tokens,
-            temperature=temperature,
-            top_p=config.rollout.top_p,
-            stop=prompt.stop,
-            seed=derive_seed(config.seed, *purpose, number),
-        )
-        for number, prompt in enumerate(prompts)
+        request
+        for exam, (start, end) in zip(exams, pairwise(edges), strict=True)
+        for request in exam.requests(table, prompts[start:end])
     ]
 
     def judge(index: int, completions: list[Completion]) -> list[Answer]:
@@ -103,7 +133,8 @@ def solve(
             for completion, answer, verdict, repeating in zip(completions, answers, verdicts, repeats, strict=True)
         ]
 
-    return generate_and_judge(table.engine, requests, judge, advance)
+    answered = generate_and_judge(table.engine, requests, judge, advance)
+    return [answered[start:end] for start, end in pairwise(edges)]
 
 
 def generate_and_judge(

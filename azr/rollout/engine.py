@@ -59,6 +59,10 @@ class Engine(Protocol):
         """
         ...
 
+    def rest(self) -> None:
+        """Let the learner have what memory the engine can do without until `update_weights`, which wakes it."""
+        ...
+
     def update_weights(self, model: torch.nn.Module) -> None:
         """Take over the weights of `model` (adapters merged), in memory, and forget every cached prefix."""
         ...

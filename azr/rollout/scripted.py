@@ -37,6 +37,9 @@ class ScriptedEngine:
                 on_done(i, outputs[-1])
         return outputs
 
+    def rest(self) -> None:
+        """See Engine. It holds no memory of its own."""
+
     def update_weights(self, model: torch.nn.Module) -> None:
         """See Engine. The policy's own weights are read at every call."""
 

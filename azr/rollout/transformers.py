@@ -66,11 +66,19 @@ class TransformersEngine:
         with _sampling_mode(self._model):
             return _Generation(self._policy, self._model, requests, on_done, self._max_batch_tokens).run()
 
+    def rest(self) -> None:
+        """See Engine. Between calls it holds no memory of its own."""
+
     def update_weights(self, model: torch.nn.Module) -> None:
         """See Engine. The weights are the learner's own, and nothing is cached between calls."""
 
     def close(self) -> None:
         """See Engine. The model belongs to the policy."""
+
+
+def most_positions(max_batch_tokens: int, longest: int) -> int:
+    """The most key/value positions that samples of at most `longest` tokens make the engine hold at once."""
+    return min(max_batch_tokens, _MAX_ROWS * longest)
 
 
 class _Generation:

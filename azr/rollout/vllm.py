@@ -2,16 +2,15 @@
 
 A policy that is trained whole hands its weights over through memory, at the start and after every update. One that
 trains an adapter hands over the adapter alone and vLLM adds it to the base as it computes: merged into bf16 weights,
-most of a small update would be rounded away. vLLM's defaults are kept wherever they suit; by prefix caching the samples
-of a prompt, and prompts with a common head, share a prefill.
+most of a small update would be rounded away. While the learner works vLLM sleeps, on a card. Its defaults are kept
+wherever they suit; by prefix caching the samples of a prompt, and prompts with a common head, share a prefill.
 """
 
 import gc
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from peft import PeftModel
 
 from azr.config.fields import VllmConfig
 from azr.errors import UserError
+from azr.policy.device import own_random_state
 from azr.policy.model import Policy, merged_weights
 from azr.rollout.ending import finish
 from azr.rollout.engine import Completion, OnDone, Request
@@ -40,15 +40,17 @@ class VllmEngine:
         Raises UserError if the key/value cache that `config` grants can't hold one sequence of that length.
         """
         self._tokenizer, self._eos = policy.tokenizer, sorted(policy.eos_ids)
-        with _own_random_state(), warnings.catch_warnings():
+        self._device = policy.device
+        with own_random_state(self._device), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # vLLM's about its own dependencies
             vllm = _import_vllm(policy.device, config)
             self._sampling_params = vllm.SamplingParams
-            self._device = policy.device
             self._weights: _HandOver = (
                 _Adapter(policy.model) if isinstance(policy.model, PeftModel) else _WholeWeights()
             )
-            self.llm = _open(vllm, policy, config, max_tokens, self._weights)
+            self._sleep: _Sleep = _OnCard(self._weights.sleep_level) if self._device.type == "cuda" else _Sleepless()
+            options = self._weights.options() | self._sleep.options()
+            self.llm = _open(vllm, policy, config, max_tokens, options)
         self.update_weights(policy.model)
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
@@ -56,13 +58,14 @@ class VllmEngine:
         engine = self.llm.llm_engine
         names: list[str] = []
         done: dict[int, list[Completion]] = {}
-        with _own_random_state():
+        with own_random_state(self._device):
             try:
                 for i, request in enumerate(requests):
                     prompt = {"prompt_token_ids": list(request.prompt_ids)}
                     names.append(
                         engine.add_request(str(i), prompt, self._params(request), **self._weights.per_request())
                     )
+                _leave_logprobs_untold(engine)
                 while engine.has_unfinished_requests():
                     for output in engine.step():
                         i = int(output.request_id)
@@ -73,12 +76,19 @@ class VllmEngine:
                 engine.abort_request([name for i, name in enumerate(names) if i not in done], internal=True)
         return [done[i] for i in range(len(requests))]
 
+    def rest(self) -> None:
+        """See Engine."""
+        self._sleep.begin(self.llm)
+
     def update_weights(self, model: torch.nn.Module) -> None:
         """See Engine. About 0.8 s for 135M parameters on two cores.
 
         Raises RuntimeError where vLLM keeps cached prefixes, which the former weights computed.
         """
+        self._sleep.wake(self.llm, "weights")
         self._weights.hand_over(self.llm, model)
+        # Last: what a hand-over needs for itself is free again by then.
+        self._sleep.wake(self.llm, "kv_cache")
         if not self.llm.reset_prefix_cache():
             raise RuntimeError(
                 "vLLM did not forget its cached prefixes after an update, so samples would mix old weights with new "
@@ -120,7 +130,9 @@ class VllmEngine:
 
 
 class _HandOver(Protocol):
-    """How the policy's weights reach vLLM."""
+    """How the policy's weights reach vLLM. Asleep at level 2 it forgets its own, at level 1 the host has them."""
+
+    sleep_level: int
 
     def options(self) -> dict[str, Any]:
         """What vLLM is opened with."""
@@ -138,6 +150,8 @@ class _HandOver(Protocol):
 class _WholeWeights:
     """Every weight, in memory. vLLM starts with weights of its own making."""
 
+    sleep_level = 2
+
     def options(self) -> dict[str, Any]:
         return {"load_format": "dummy"}
 
@@ -150,6 +164,8 @@ class _WholeWeights:
 
 class _Adapter:
     """The LoRA adapter alone, as files in shared memory, which is how vLLM takes one. The base vLLM reads by itself."""
+
+    sleep_level = 1
 
     def __init__(self, model: PeftModel) -> None:
         """Raises UserError for an adapter that vLLM's kernels can't hold."""
@@ -183,7 +199,66 @@ class _Adapter:
         return LoRARequest("policy", 1, str(folder), **options)
 
 
+class _Sleep(Protocol):
+    """Whether vLLM gives its memory back while the learner works."""
+
+    def options(self) -> dict[str, Any]:
+        """What vLLM is opened with."""
+        ...
+
+    def begin(self, llm: Any) -> None:
+        """Give back the cache and the weights."""
+        ...
+
+    def wake(self, llm: Any, part: str) -> None:
+        """Have a part again, "weights" or "kv_cache"; nothing where vLLM is awake."""
+        ...
+
+
+class _OnCard:
+    """vLLM's sleep mode, which only cards have."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+        self._asleep: set[str] = set()
+
+    def options(self) -> dict[str, Any]:
+        return {"enable_sleep_mode": True}
+
+    def begin(self, llm: Any) -> None:
+        if not self._asleep:
+            llm.sleep(level=self._level)
+            self._asleep = {"weights", "kv_cache"}
+
+    def wake(self, llm: Any, part: str) -> None:
+        if part in self._asleep:
+            llm.wake_up(tags=[part])
+            self._asleep.remove(part)
+
+
+class _Sleepless:
+    """vLLM on a processor keeps its memory."""
+
+    def options(self) -> dict[str, Any]:
+        return {}
+
+    def begin(self, llm: Any) -> None:
+        pass
+
+    def wake(self, llm: Any, part: str) -> None:
+        pass
+
+
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # for which vLLM has kernels
+
+
+def _leave_logprobs_untold(engine: Any) -> None:
+    """A request with stop strings has a tokenizer, by which vLLM would decode each log-probability's token as well.
+
+    Nobody reads that text. vLLM has no setting for it, so its own switch is thrown: without a tokenizer it has none.
+    """
+    for state in engine.output_processor.request_states.values():
+        state.logprobs_processor.tokenizer = None
 
 
 def _import_vllm(device: torch.device, config: VllmConfig) -> Any:
@@ -199,30 +274,27 @@ def _import_vllm(device: torch.device, config: VllmConfig) -> Any:
     return vllm
 
 
-def _open(vllm: Any, policy: Policy, config: VllmConfig, max_tokens: int | None, weights: _HandOver) -> Any:
+def _open(vllm: Any, policy: Policy, config: VllmConfig, max_tokens: int | None, options: dict[str, Any]) -> Any:
+    on_processor = policy.device.type == "cpu"
     try:
         return vllm.LLM(
             model=policy.source,
             revision=policy.revision,
             dtype=str(policy.base.dtype).removeprefix("torch."),
-            **weights.options(),
+            **options,
             max_model_len=max_tokens,
+            max_num_seqs=config.max_sequences,
+            # A prompt that isn't cut into parts has to fit one pass.
+            max_num_batched_tokens=max(config.max_batched_tokens, (max_tokens or 0) if on_processor else 0),
             logprobs_mode="processed_logprobs",
             gpu_memory_utilization=config.gpu_memory_utilization,
             enforce_eager=config.enforce_eager,
             enable_prefix_caching=True,
             # vLLM 0.32 rewinds a seeded request's generator at a prompt's part, which a processor's generator refuses.
-            enable_chunked_prefill=False if policy.device.type == "cpu" else None,
+            enable_chunked_prefill=False if on_processor else None,
         )
     except ValueError as error:
         raise UserError(f"vLLM can't run {policy.source} so: {' '.join(str(error).split())}") from error
-
-
-@contextmanager
-def _own_random_state() -> Iterator[None]:
-    """vLLM seeds and draws from torch's global generator; the rest of the process must not notice."""
-    with torch.random.fork_rng():
-        yield
 
 
 def _spread(seed: int) -> int:

@@ -86,6 +86,8 @@ class Loop:
         return Step(metrics, [play.line for play in plays if play.line])
 
     def _learn(self, rollouts: Sequence[Rollout]) -> dict[str, float]:
+        with self._watch.timed("sync"):
+            self._table.engine.rest()
         samples = self._learner.credit(
             [
                 Sample(rollout.prompt_ids, rollout.response_ids, rollout.logprobs, 0.0, rollout.temperature)

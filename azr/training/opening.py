@@ -24,7 +24,11 @@ from azr.learner.formula import formula_of
 from azr.learner.schedule import learning_rate_factor
 from azr.methods.catalogue import rooms
 from azr.methods.method import Method, Seat
+from azr.planning.machine import machine_here
+from azr.planning.memory import plan_memory
+from azr.policy.device import own_random_state
 from azr.policy.model import Policy, load_policy
+from azr.policy.shape import read_shape
 from azr.rollout import open_engine
 from azr.rollout.asking import Table
 from azr.rollout.engine import Engine
@@ -125,6 +129,7 @@ def open_for_training(
         checkpoint = _newest_checkpoint(run, config) if resume else None
         if not resume:
             refuse_occupied(run)
+        _check_memory(config)
         Console(highlight=False).print(f"loading {checkpoint or config.model.name}", soft_wrap=True)
         torch.manual_seed(derive_seed(config.seed, "model"))
         policy = load_policy(config.model, checkpoint and checkpoint / "model")
@@ -135,6 +140,8 @@ def open_for_training(
             restore_random_state(read_state(checkpoint))
         engine = open_engine(policy, config)
         stack.callback(engine.close)
+        if policy.device.type != "cpu":
+            _warm_up(learner, engine, policy)
         if resume:
             _rewind(run, checkpoint)
         else:
@@ -154,7 +161,7 @@ def open_for_training(
 def _open_learner(policy: Policy, config: Config) -> Learner:
     """The learner, with what a KL term and a critic need: the starting weights once more, and once more to train."""
     frozen = critic = None
-    with torch.random.fork_rng():
+    with own_random_state(policy.device):
         if config.learner.kl.coefficient and not config.model.lora.rank:
             frozen = load_policy(config.model).base
         if ALGORITHMS[config.learner.estimator].critic:
@@ -162,6 +169,23 @@ def _open_learner(policy: Policy, config: Config) -> Learner:
             critic = load_policy(config.model)
     longest = _longest_response(config)
     return Learner(policy, config.learner, config.model, longest, optimizer_steps(config), frozen, critic)
+
+
+def _check_memory(config: Config) -> None:
+    """Raises UserError for a run that this machine's memory can't hold, where running out can't be caught later.
+
+    A card says when it runs out, and `_warm_up` listens. On a processor the system kills the process instead.
+    """
+    machine = machine_here(config.model.device)
+    if not machine.card:
+        plan_memory(config, read_shape(config.model), machine).check()
+
+
+def _warm_up(learner: Learner, engine: Engine, policy: Policy) -> None:
+    """Let the learner take now what memory it will ever need, as in a step: while the engine rests."""
+    engine.rest()
+    learner.warm_up()
+    engine.update_weights(policy.model)
 
 
 def _lay_out(run: Run) -> None:

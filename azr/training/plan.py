@@ -1,44 +1,29 @@
 """`azr train --dry-run`: what a config would do on this machine, without doing it."""
 
-import re
 from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from azr.config.fields import Config, EngineChoice, Precision
+from azr.config.fields import Config, EngineChoice
 from azr.config.settings import dump_config
 from azr.errors import UserError
-from azr.learner.algorithms import ALGORITHMS
 from azr.learner.formula import describe
 from azr.methods.catalogue import rooms
+from azr.planning.memory import plan_for
+from azr.planning.told import print_memory
+from azr.policy.device import resolve_device
 from azr.policy.gguf_cache import find_gguf
-from azr.policy.model import resolve_device
+from azr.policy.shape import read_shape
 from azr.rollout import choose_engine
 from azr.training.checkpoint import checkpoints
 from azr.training.opening import check_update, read_style
 from azr.training.run import Run, refuse_occupied
 
-GIB = 2**30
-
-
-def weights_gib(config: Config, parameters: float) -> float:
-    """GiB for weights, gradients and AdamW's moments; activations and the engine's memory come on top.
-
-    A parameter trained in full takes 16 bytes in fp32 (weight, gradient, two moments), and 4 more where the model
-    itself is bf16. With LoRA, what counts is the frozen base. PPO's critic takes as much again, and a KL term a frozen
-    copy where there is no adapter to switch off.
-    """
-    frozen = 2 if config.model.precision is Precision.BF16 else 4
-    trained = frozen if config.model.lora.rank else 20 if config.model.precision is Precision.BF16 else 16
-    models = 2 if ALGORITHMS[config.learner.estimator].critic else 1
-    reference = frozen if config.learner.kl.coefficient and not config.model.lora.rank else 0
-    return (models * trained + reference) * parameters / GIB
-
 
 def print_plan(config: Config, run: Run, resume: bool, console: Console | None = None) -> None:
-    """Check everything that can be checked without loading the model, and print what a run would do.
+    """Check everything that can be checked without loading the model, and print what a run would do and take.
 
     Raises UserError as a real run would.
     """
@@ -53,6 +38,9 @@ def print_plan(config: Config, run: Run, resume: bool, console: Console | None =
     for name, value in _rows(config, run, resume, methods):
         table.add_row(name, value)
     out.print(table)
+    memory = plan_for(config, read_shape(config.model), None)
+    print_memory(memory, out)
+    memory.check()
     out.print("dry run: nothing was written, nothing was run")
 
 
@@ -90,8 +78,6 @@ def _describe_model(config: Config) -> str:
     name = config.model.name
     lora = config.model.lora
     how = f"LoRA of rank {lora.rank}" if lora.rank else "every weight trained"
-    billions = _billions(name)
-    size = f", some {weights_gib(config, billions * 1e9):.0f} GiB for weights and optimizer" if billions else ""
     if find_gguf(name) is not None:
         where = "a GGUF file that is installed"
     elif Path(name).expanduser().is_dir():
@@ -99,16 +85,8 @@ def _describe_model(config: Config) -> str:
     elif name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise UserError(f"model.name={name} is no folder, no installed package with a GGUF file, and no hub id")
     else:
-        where = "from the hub, not looked up now"
-    return f"{name} ({where}), {how}{size}"
-
-
-def _billions(name: str) -> float | None:
-    """The size that a model's name boasts of: "Qwen2.5-7B" is 7, "SmolLM2-135M" 0.135."""
-    found = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z])", Path(name).name.lower())
-    if not found:
-        return None
-    return float(found[1]) * (1.0 if found[2] == "b" else 1e-3)
+        where = "from the hub"
+    return f"{name} ({where}), {how}"
 
 
 def _describe_engine(config: Config) -> str:

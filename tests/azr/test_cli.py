@@ -43,7 +43,7 @@ def test_help_does_not_import_torch():
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
 
 
-def test_the_gpu_configs_are_the_papers():
+def test_the_gpu_configs_are_the_papers_and_those_for_other_cards():
     assert {path.stem for path in GPU_CONFIGS} == {
         "qwen2.5-coder-3b",
         "qwen2.5-coder-7b",
@@ -51,6 +51,10 @@ def test_the_gpu_configs_are_the_papers():
         "qwen2.5-coder-14b",
         "llama3.1-8b",
         "qwen3-4b",
+        "qwen2.5-coder-1.5b-24gb",
+        "qwen2.5-coder-3b-24gb",
+        "qwen2.5-coder-7b-48gb",
+        "qwen2.5-coder-7b-full",
     }
 
 
@@ -61,11 +65,12 @@ def test_every_config_has_a_plan(path, tmp_path):
     code, said, complaint = azr("train", path, "--dry-run", "--runs", tmp_path, AZR_DATA=str(DATA))
     assert (code, complaint) == (0, "")
     assert "nothing was written" in said
+    assert "AdamW's two moments" in said or "learner.optimizer_on_host" in said
     assert list(tmp_path.iterdir()) == []
     if path in GPU_CONFIGS:
         assert "192 proposals" in said
         assert "1536 answers estimate learnability, 192 answers train the solver" in said
-        assert "80 GB GPU" in path.read_text()
+        assert "GB GPU, with the hyperparameters of Absolute Zero" in path.read_text()
 
 
 @pytest.mark.parametrize(("name", "problems", "batch", "passes"), [
@@ -111,6 +116,21 @@ def test_a_mistake_is_one_line_and_exit_code_2(words, told, tmp_path):
     assert not any(tmp_path.rglob("config.yaml"))
 
 
+def test_a_card_that_runs_out_late_is_one_line(tmp_path):
+    script = (
+        "import torch, azr.cli, azr.training.train as t\n"
+        "def train(*_): raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB.\\nmore')\n"
+        "t.train = train\n"
+        "azr.cli.main()"
+    )
+    command = [sys.executable, "-c", script, "train", "configs/quickstart.yaml", "--runs", str(tmp_path)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert "Tried to allocate 2 GiB" in line
+    assert "azr plan" in line
+
+
 def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path):
     code, _, complaint = azr("train", tmp_path, "--resume")
     assert code == 2
@@ -124,3 +144,22 @@ def test_doctor_says_what_this_machine_grants():
     assert {"policy", "process", "rlimits"} <= set(found["sandbox"]["granted"]) or not found["able"]
     assert found["engines"]["transformers"]
     assert any(device.startswith("cpu") for device in found["devices"])
+    assert found["cuda"]["card"] or found["cuda"]["faults"] == found["cuda"]["lacks"] == []
+
+
+def test_a_plan_names_parts_and_what_changes_them():
+    code, said, complaint = azr("plan", "configs/qwen2.5-coder-7b.yaml", "--card", "80")
+    assert (code, complaint) == (0, "")
+    assert "memory on a card of 80 GB" in said
+    for part in ("weights", "AdamW's two moments", "activations of 16,384 tokens", "vLLM's share"):
+        assert part in said
+    for knob in ("model.lora.rank", "learner.max_batch_tokens", "rollout.vllm.gpu_memory_utilization"):
+        assert knob in said
+
+
+def test_what_a_card_cannot_hold_is_refused_in_one_line():
+    code, said, complaint = azr("plan", "configs/qwen2.5-coder-7b.yaml", "--card", "24")
+    assert code == 2
+    assert len(complaint.strip().splitlines()) == 1
+    assert "a card of 24 GB" in complaint
+    assert "together" in said  # the table is there to see why

@@ -20,7 +20,7 @@ from azr.methods.absolute_zero.proposing import Proposed, propose
 from azr.methods.absolute_zero.record import Exercise, Invented, StepRecord, store_seeds, store_step
 from azr.methods.absolute_zero.step_metrics import step_line, step_line_key, step_metrics, tokens_generated
 from azr.methods.method import Play, Rollout, Seat, Stop
-from azr.rollout.asking import Answer, solve
+from azr.rollout.asking import Answer, Exam, solve, solve_together
 from azr.seeds import stream
 from tasks.reward import proposer_reward, solver_reward
 from tasks.triplet import Proposal, Role, TaskType, Triplet, Verdict
@@ -157,11 +157,15 @@ class SelfPlay:
         self, number: int, valid: Sequence[tuple[int, Triplet]]
     ) -> tuple[list[Invented], list[Exercise]]:
         """The paper's way: Monte Carlo answers pay the proposer, newly sampled ones train the solver."""
-        triplets = [triplet for _, triplet in valid]
-        estimates = self._solve("estimate", number, triplets, self._config.solver.estimate_samples)
-        invented = [Invented(i, triplet, answers) for (i, triplet), answers in zip(valid, estimates, strict=True)]
+        solver = self._config.solver
         sources = self._first_round(number, valid)
-        answers = self._solve("solve", number, [s.triplet for s in sources], self._config.solver.samples_per_task)
+        estimating = Exam([triplet for _, triplet in valid], solver.estimate_samples, ("step", number, "estimate"))
+        training = Exam([source.triplet for source in sources], solver.samples_per_task, ("step", number, "solve"))
+        # What is trained on does not depend on the estimates, so both are asked at once.
+        total = sum(len(exam.tasks) * exam.samples for exam in (estimating, training))
+        with self._phase("solve", total) as advance:
+            estimates, answers = solve_together(self._table, [estimating, training], advance)
+        invented = [Invented(i, triplet, given) for (i, triplet), given in zip(valid, estimates, strict=True)]
         return invented, _exercises(sources, answers)
 
     def _exercise_on_estimates(
@@ -171,7 +175,7 @@ class SelfPlay:
         sources = self._first_round(number, valid)
         stored = [source for source in sources if source.stored is not None]
         tasks = [triplet for _, triplet in valid] + [source.triplet for source in stored]
-        answers = self._solve("solve", number, tasks, self._config.solver.estimate_samples)
+        answers = self._solve(number, tasks, self._config.solver.estimate_samples)
         invented = [Invented(i, triplet, answers[at]) for at, (i, triplet) in enumerate(valid)]
         by_proposal = {task.proposal: task.estimate for task in invented}
         own = [source for source in sources if source.proposal is not None]
@@ -186,7 +190,7 @@ class SelfPlay:
         sources = self._practice.later_round(fresh, partial(stream, self._config.seed, "step", number, "round", turn))
         reuses = self._config.solver.train_on is TrainOn.ESTIMATE
         samples = self._config.solver.estimate_samples if reuses else self._config.solver.samples_per_task
-        answers = self._solve("solve", number, [source.triplet for source in sources], samples, "round", turn)
+        answers = self._solve(number, [source.triplet for source in sources], samples, "round", turn)
         return _exercises(sources, answers)
 
     def _with_greedy(self, number: int, turn: int, exercises: list[Exercise]) -> list[Exercise]:
@@ -213,11 +217,9 @@ class SelfPlay:
         for task in record.invented:
             self._practice.note(task_ids[task.proposal], _verdicts_on(task, record.exercises))
 
-    def _solve(
-        self, phase: str, number: int, tasks: Sequence[Triplet], samples: int, *turn: str | int
-    ) -> list[list[Answer]]:
-        with self._phase(phase, len(tasks) * samples) as advance:
-            return solve(self._table, tasks, samples, ("step", number, phase, *turn), advance)
+    def _solve(self, number: int, tasks: Sequence[Triplet], samples: int, *turn: str | int) -> list[list[Answer]]:
+        with self._phase("solve", len(tasks) * samples) as advance:
+            return solve(self._table, tasks, samples, ("step", number, "solve", *turn), advance)
 
     def _proposer_rollouts(self, proposed: Sequence[Proposed], invented: Sequence[Invented]) -> Iterator[Rollout]:
         estimates = {task.proposal: task.estimate for task in invented}

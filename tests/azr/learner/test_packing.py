@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azr.learner import Sample
-from azr.learner.packing import PackedBatch, pack
+from azr.learner.packing import PackedBatch, by_sample, pack, per_token
 
 
 def sample(prompt: str, response: str, temperature: float = 1.0) -> Sample:
@@ -171,3 +171,33 @@ def _split(samples: list[Sample], cuts: tuple[bool, ...]) -> list[list[Sample]]:
 def _one_batch(samples: list[Sample]) -> int:
     (batch,) = pack(samples, 10_000)
     return len(batch.input_ids)
+
+
+@given(SAMPLES, st.integers(1, 60))
+def test_columns_stand_in_one_fixed_order(samples: list[Sample], budget: int) -> None:
+    """Sums over them, and so a run's bits, follow the order: predictors as they appear, tokens by predictor."""
+    for batch in pack(samples, budget):
+        columns = (batch.predictor_of, batch.targets, batch.samples, batch.steps)
+        rows = list(zip(*(column.tolist() for column in columns), strict=True))
+        assert rows == sorted(rows)
+        keys = list(zip(batch.predictors.tolist(), batch.temperatures.tolist(), strict=True))
+        place_of = {(index, step): predictor for predictor, _, index, step in rows}
+        as_packed = sorted(
+            {index for _, _, index, _ in rows},
+            key=lambda index: (samples[index].prompt_ids + samples[index].response_ids[:-1], index),
+        )
+        seen = dict.fromkeys(place_of[index, s] for index in as_packed for s in range(len(samples[index].response_ids)))
+        assert list(seen) == list(range(len(keys)))
+
+
+@given(SAMPLES, st.integers(1, 60))
+def test_numbers_by_sample_come_back_as_they_went_in(samples: list[Sample], budget: int) -> None:
+    numbers = [tuple(float(100 * i + step) for step in range(len(s.response_ids))) for i, s in enumerate(samples)]
+    batches = pack(samples, budget)
+    columns = [per_token(batch, numbers.__getitem__) for batch in batches]
+    assert by_sample(batches, columns) == numbers
+    for batch, column in zip(batches, columns, strict=True):
+        assert column.dtype == torch.float32
+        assert column.tolist() == [
+            100 * i + s for i, s in zip(batch.samples.tolist(), batch.steps.tolist(), strict=True)
+        ]

@@ -15,7 +15,8 @@ from azr.methods.absolute_zero.selfplay import SelfPlay
 from azr.methods.absolute_zero.step_metrics import step_metrics
 from azr.methods.method import Seat
 from azr.policy.model import load_policy
-from azr.rollout.asking import Table, solve
+from azr.rollout import TransformersEngine
+from azr.rollout.asking import Exam, Table, solve, solve_together
 from azr.rollout.scripted import ScriptedEngine
 from azr.training.loop import Loop, Stopwatch
 from azr.training.run import Run
@@ -152,6 +153,22 @@ def test_answers_are_judged_by_what_the_program_does(model, sandbox):
     at = table(model, sandbox, say=lambda _, sample: said[sample])
     (answers,) = solve(at, [task], 4, ("step", 1, "solve"), ignore)
     assert [answer.verdict for answer in answers] == [Verdict.RIGHT, Verdict.RIGHT, Verdict.WRONG, Verdict.WRONG]
+
+
+def test_exams_that_are_asked_together_are_answered_as_each_by_itself(model, sandbox, buffer):
+    """By the engine of a laptop, whose samples depend on their seeds and on nothing else that is asked."""
+    config = tiny_config(model)
+    policy = load_policy(config.model)
+    at = Table(config, policy, TransformersEngine(policy, 4096), sandbox, load_style(config.prompts.style))
+    tasks = [buffer.task(number).triplet for number in range(1, 7)]
+    exams = [Exam(tasks, 2, ("step", 1, "estimate"), 12), Exam(tasks[2:5], 1, ("step", 1, "solve"), 12)]
+    together = solve_together(at, exams, ignore)
+    for exam, answers in zip(exams, together, strict=True):
+        alone = solve(at, exam.tasks, exam.samples, exam.purpose, ignore, max_tokens=exam.max_tokens)
+        assert [[a.completion.token_ids for a in given] for given in answers] == [
+            [a.completion.token_ids for a in given] for given in alone
+        ]
+        assert [[a.verdict for a in given] for given in answers] == [[a.verdict for a in given] for given in alone]
 
 
 def test_the_solver_trains_on_new_tasks_first_and_the_buffer_fills_the_rest(model, sandbox, buffer, tmp_path):

@@ -14,6 +14,7 @@ from tests.azr.rollout.asked import prompt_ids, reference_logprobs
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 
 GREEDY_PROMPTS = 64
+LIMITED = VllmConfig(enforce_eager=True, max_sequences=24, max_batched_tokens=1500)  # compiling takes minutes
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def policy() -> Policy:
 @pytest.fixture(scope="module")
 def engine(policy: Policy) -> Iterator[Engine]:
     pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
-    config = RolloutConfig(engine=EngineChoice.AUTO, vllm=VllmConfig(enforce_eager=True))  # compiling takes minutes
+    config = RolloutConfig(engine=EngineChoice.AUTO, vllm=LIMITED)
     engine = open_engine(policy, config, max_tokens=1024)
     assert engine.name == "vllm"
     yield engine
@@ -90,7 +91,7 @@ def test_samples_end_at_stop_strings_and_limits(policy: Policy, engine: Engine) 
 
 
 def test_prompts_may_fill_more_than_one_step(policy: Policy, engine: Engine) -> None:
-    ids = [(i + 1000, *prompt_ids(policy, i) * 3)[:500] for i in range(24)]  # vLLM takes some 4,000 tokens a step
+    ids = [(i + 1000, *prompt_ids(policy, i) * 3)[:500] for i in range(24)]  # LIMITED has three of them a step
     asked = [Request(prompt, n=2, max_tokens=2, seed=i) for i, prompt in enumerate(ids)]
     for request, completions in zip(asked, engine.generate(asked), strict=True):
         assert len(completions) == 2
@@ -106,6 +107,22 @@ def test_requests_are_reported_as_they_end(policy: Policy, engine: Engine) -> No
     assert sorted(i for i, _ in reported) == [0, 1, 2, 3]
     assert reported[0][0] == 1
     assert all(outputs[i] == done for i, done in reported)
+
+
+def test_rest_and_waking_lose_nothing(policy: Policy, engine: Engine) -> None:
+    """On a processor vLLM has no sleep mode and stays awake; on a card it gives weights and cache back and has them."""
+    asked = [Request(prompt_ids(policy, i), max_tokens=8, temperature=0.0) for i in range(4)]
+    before = engine.generate(asked)
+    engine.rest()
+    engine.rest()
+    engine.update_weights(policy.model)
+    after = engine.generate(asked)
+    assert [[c.token_ids for c in cs] for cs in after] == [[c.token_ids for c in cs] for cs in before]
+
+
+def test_vllm_has_the_limits_of_the_config(engine: Engine) -> None:
+    limits = engine.llm.llm_engine.vllm_config.scheduler_config
+    assert (limits.max_num_seqs, limits.max_num_batched_tokens) == (24, 1500)
 
 
 def test_a_failing_callback_leaves_the_engine_usable(policy: Policy, engine: Engine) -> None:
