@@ -56,6 +56,8 @@ def main() -> None:
             _complain(
                 f"the card is out of memory ({first}); `azr plan` says what takes how much and what changes it", 1
             )
+        if type(error).__name__ == "RankLostError":
+            _complain(str(error), 1)
         from sandbox import SandboxError  # takes long to import, for commands that never meet it
 
         if not isinstance(error, SandboxError):

@@ -31,6 +31,8 @@ def train(
     * `azr train configs/rlvr-smollm2.yaml`
 
     * `azr train configs/qwen2.5-coder-7b.yaml --dry-run`
+
+    * `torchrun --nproc-per-node 2 --no-python azr train configs/qwen2.5-coder-7b.yaml` (docs/scale.md)
     """
     from azr.config.settings import load_config
     from azr.training.run import Run
@@ -44,6 +46,13 @@ def train(
 
         print_plan(loaded, run, resume)
         return
+    from azr.ranks.group import open_ranks
+    from azr.ranks.serving import serve
+    from azr.training.opening import open_parts
     from azr.training.train import train as train_run
 
-    train_run(loaded, run, resume)
+    with open_ranks() as ranks:
+        if ranks.leads:
+            train_run(loaded, run, resume, ranks=ranks)
+        else:
+            serve(ranks, open_parts)

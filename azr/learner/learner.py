@@ -1,8 +1,8 @@
 """One update of the policy from the rollouts of a step.
 
 Samples are dealt out to minibatches (optimizer steps), those without a gradient are dropped, the rest is packed into
-micro-batches of prefix trees, and each of these is a forward and a backward pass. What was left out: more than one
-epoch, more than one device.
+micro-batches of prefix trees, and each of these is a forward and a backward pass. Several ranks plan the same, take
+their share of the micro-batches, and sum their gradients. What was left out: more than one epoch.
 """
 
 import math
@@ -38,8 +38,18 @@ from azr.learner.schedule import learning_rate_factor, take_up
 from azr.learner.statistics import TokenRecord, summary
 from azr.policy.device import own_random_state
 from azr.policy.model import Policy
+from azr.ranks.group import ALONE, Ranks
 
 OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Minibatch:
+    """An optimizer step: this rank's micro-batches, and how many with how many tokens all ranks have."""
+
+    micros: list["_MicroBatch"]
+    count: int
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,8 @@ class Learner:
     `response_budget` is the constant length that dr_grpo divides by; the other estimators don't read it.
     `optimizer_steps` is the most that the run makes, which schedules other than the constant one need. `start` holds
     the starting weights where a KL term is wanted and there is no adapter to switch off (azr/learner/reference.py).
-    `critic` is what ppo grows its values on, a policy loaded as `policy` was (azr/learner/critic.py).
+    `critic` is what ppo grows its values on, a policy loaded as `policy` was (azr/learner/critic.py); each of several
+    `ranks` trains the whole of it. What they get to learn has to be the same, and is from the same weights.
     Raises UserError for flex attention on a processor and for parts of the config that don't go together, and
     ValueError for a model whose output layer isn't one plain matrix, or a missing `start` or `critic`.
     """
@@ -70,11 +81,13 @@ class Learner:
         optimizer_steps: int | None = None,
         start: PreTrainedModel | None = None,
         critic: Policy | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         if model_config.attention is AttentionKernel.FLEX and policy.device.type == "cpu":
             raise UserError("flex attention can't train on a processor: set model.attention=dense")
         self._policy = policy
         self._config = config
+        self._ranks = ranks
         self._formula = formula_of(config)
         self._attention = model_config.attention
         self._response_budget = response_budget
@@ -122,8 +135,8 @@ class Learner:
         said = self._critic.update(samples) if self._critic and samples else {}
         learning_rate = float(self._schedule.get_last_lr()[0])
         parts = [] if waits else deal(samples, self._config.minibatches)
-        minibatches = [self._plan(part) for part in parts]
-        minibatches = [minibatch for minibatch in minibatches if minibatch]
+        planned = [minibatch for minibatch in map(self._plan, parts) if minibatch.count]
+        minibatches = [minibatch.micros for minibatch in planned]
         progress = _Progress(minibatches, self._formula.kl_in_loss, on_progress)
         records: list[TokenRecord] = []
         updates: list[tuple[float, float]] = []
@@ -134,6 +147,7 @@ class Learner:
             minibatches[1:] = [self._with_old_logprobs(minibatch, progress) for minibatch in minibatches[1:]]
             for minibatch in minibatches:
                 updates.append(self._update(minibatch, records, progress))
+        records = [record for part in self._ranks.gather([record.on_host() for record in records]) for record in part]
         seconds = time.perf_counter() - started
         trained = [sample for sample in samples if self._trains(sample)]
         real = sum(len(sample.prompt_ids) + len(sample.response_ids) for sample in trained)
@@ -143,9 +157,9 @@ class Learner:
             "learning_rate": learning_rate,
             "samples": float(len(trained)),
             "dropped_samples": float(len(samples) - len(trained)),
-            "micro_batches": float(sum(map(len, minibatches))),
+            "micro_batches": float(sum(minibatch.count for minibatch in planned)),
             "tokens_real": float(real),
-            "tokens_computed": float(sum(len(micro.batch.input_ids) for micro in chain(*minibatches))),
+            "tokens_computed": float(sum(minibatch.tokens for minibatch in planned)),
             "tokens_per_second": real / seconds,
             "seconds": seconds,
         } | (said | summary(records, self._formula))
@@ -184,8 +198,8 @@ class Learner:
         """Whether any of the sample's tokens can have a gradient."""
         return sample.teaches or bool(sample.weight and self._formula.without_advantage)
 
-    def _plan(self, samples: Sequence[Sample]) -> list[_MicroBatch]:
-        """The micro-batches of a minibatch. Each token's weight is set before samples are dropped."""
+    def _plan(self, samples: Sequence[Sample]) -> _Minibatch:
+        """A minibatch as it is computed. Each token's weight is set before samples are dropped."""
         weights = self._token_weights(samples)
         kept = [
             (sample, weight * sample.weight)
@@ -193,7 +207,9 @@ class Learner:
             if self._trains(sample)
         ]
         batches = pack([sample for sample, _ in kept], self._config.max_batch_tokens)
-        return [self._micro_batch(batch, kept) for batch in batches]
+        sizes = [len(batch.input_ids) for batch in batches]
+        own = [self._micro_batch(batches[index], kept) for index in self._ranks.share(sizes)]
+        return _Minibatch(own, len(batches), sum(sizes))
 
     def _token_weights(self, samples: Sequence[Sample]) -> list[float]:
         """What each token of a sample counts by its estimator; an estimator has as much in all as it has samples."""
@@ -275,6 +291,7 @@ class Learner:
             total += loss
             records.append(TokenRecord.of(micro.objective, logprobs, entropies[micro.batch.predictor_of]))
             progress.advance(micro)
+        total = self._optimizer.sum_over(self._ranks, total)
         norm = self._optimizer.clip(self._config.gradient_norm)
         if not math.isfinite(norm):
             self._optimizer.forget_gradients()

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
+from azr.ranks.group import Ranks
+
 _SETTINGS = ("lr", "initial_lr", "betas", "weight_decay")  # `initial_lr` is a schedule's
 
 
@@ -25,6 +27,10 @@ class Optimizer(Protocol):
 
     def collect_gradients(self) -> None:
         """Take what a backward pass left in the model's gradients. Call it after every backward."""
+        ...
+
+    def sum_over(self, ranks: Ranks, loss: float) -> float:
+        """Make what was collected the sum of what all ranks did; the sum of their losses. All call it, or none."""
         ...
 
     def clip(self, limit: float) -> float:
@@ -75,6 +81,14 @@ class MasterAdamW:
             else:
                 master.grad += weight.grad
             weight.grad = None
+
+    @torch.no_grad()
+    def sum_over(self, ranks: Ranks, loss: float) -> float:
+        """See Optimizer."""
+        summed, loss = _summed(ranks, [master.grad for master in self.masters], self.masters, loss)
+        for master, total in zip(self.masters, summed, strict=True):
+            master.grad = total
+        return loss
 
     def clip(self, limit: float) -> float:
         """See Optimizer."""
@@ -139,6 +153,12 @@ class HostAdamW:
             weight.grad = None
 
     @torch.no_grad()
+    def sum_over(self, ranks: Ranks, loss: float) -> float:
+        """See Optimizer."""
+        self._sums, loss = _summed(ranks, self._sums, self._weights, loss)
+        return loss
+
+    @torch.no_grad()
     def clip(self, limit: float) -> float:
         """See Optimizer. As torch's clip_grad_norm_ does it."""
         sums = [total for total in self._sums if total is not None]
@@ -184,6 +204,24 @@ def _take_over(adamw: torch.optim.AdamW, state: dict[str, Any]) -> None:
     adamw.load_state_dict(state)
     for group, own in zip(adamw.param_groups, settings, strict=True):
         group.update(own)
+
+
+def _summed(
+    ranks: Ranks, held: list[Tensor | None], weights: Sequence[Tensor], loss: float
+) -> tuple[list[Tensor | None], float]:
+    """The gradients and the loss over all ranks. What no rank has stays away; what some have is 0 on the others."""
+    if ranks.size == 1:
+        return held, loss
+    said = torch.tensor([*(float(total is not None) for total in held), loss], dtype=torch.float64)
+    said = said.to(weights[0].device)
+    ranks.sum([said])
+    *wanted, loss = said.tolist()
+    whole = [
+        torch.zeros_like(weight, dtype=torch.float32) if some and total is None else total
+        for some, total, weight in zip(wanted, held, weights, strict=True)
+    ]
+    ranks.sum([total for total in whole if total is not None])
+    return whole, loss
 
 
 def _master(weight: Parameter) -> Tensor:

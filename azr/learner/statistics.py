@@ -43,6 +43,10 @@ class TokenRecord:
             paid,
         )
 
+    def on_host(self) -> "TokenRecord":
+        """The same, in the host's memory."""
+        return TokenRecord(*(getattr(self, field.name).cpu() for field in fields(self)))
+
 
 def summary(records: Sequence[TokenRecord], formula: Formula) -> dict[str, float]:
     """Means and extremes over all tokens; nothing for no records.

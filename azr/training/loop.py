@@ -21,6 +21,7 @@ from azr.buffer import TaskBuffer
 from azr.learner import Learner, Outcome, Sample
 from azr.learner.overlong import overlong_penalty
 from azr.methods.method import Method, Phase, Play, Rollout
+from azr.ranks.leading import LeadingLearner
 from azr.rollout.asking import Table
 from azr.training.telemetry import Advance
 
@@ -58,7 +59,12 @@ class Loop:
     """Steps of a run. `watch` is the stopwatch whose `phase` the methods' seats have."""
 
     def __init__(
-        self, table: Table, learner: Learner, buffer: TaskBuffer, methods: Sequence[Method], watch: Stopwatch
+        self,
+        table: Table,
+        learner: Learner | LeadingLearner,
+        buffer: TaskBuffer,
+        methods: Sequence[Method],
+        watch: Stopwatch,
     ) -> None:
         self._table = table
         self._learner = learner

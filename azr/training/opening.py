@@ -6,6 +6,7 @@ First what the config names is read, then the model is loaded, and only then is 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -29,6 +30,8 @@ from azr.planning.memory import plan_memory
 from azr.policy.device import own_random_state
 from azr.policy.model import Policy, load_policy
 from azr.policy.shape import read_shape
+from azr.ranks.group import ALONE, Ranks
+from azr.ranks.leading import LeadingLearner, led_engine, led_learner, spread_start
 from azr.rollout import open_engine
 from azr.rollout.asking import Table
 from azr.rollout.engine import Engine
@@ -102,7 +105,7 @@ class OpenRun:
     telemetry: Telemetry
     buffer: TaskBuffer
     table: Table
-    learner: Learner
+    learner: Learner | LeadingLearner
     methods: list[Method]
     watch: Stopwatch
     done: int
@@ -116,11 +119,15 @@ def open_configured_engine(policy: Policy, config: Config) -> Engine:
 
 @contextmanager
 def open_for_training(
-    config: Config, run: Run, resume: bool, open_engine: EngineOpener = open_configured_engine
+    config: Config,
+    run: Run,
+    resume: bool,
+    open_engine: EngineOpener = open_configured_engine,
+    ranks: Ranks = ALONE,
 ) -> Iterator[OpenRun]:
     """Start the run in `run`'s folder, or take it up where its newest checkpoint left it.
 
-    `open_engine` is asked for the engine once the policy is loaded.
+    `open_engine` is asked for the engine once the policy is loaded. Of several ranks this is the first.
     Raises UserError for what the user can mend; a run that could not start leaves no folder behind.
     """
     materials = gather(config)
@@ -131,17 +138,16 @@ def open_for_training(
             refuse_occupied(run)
         _check_memory(config)
         Console(highlight=False).print(f"loading {checkpoint or config.model.name}", soft_wrap=True)
-        torch.manual_seed(derive_seed(config.seed, "model"))
-        policy = load_policy(config.model, checkpoint and checkpoint / "model")
+        ranks.tell(config)
+        policy = _load_policy(config, checkpoint and checkpoint / "model")
         sandbox = stack.enter_context(Sandbox(_sandbox_config(config)))
-        learner = _open_learner(policy, config)
+        learner = _open_learner(policy, config, ranks)
         if checkpoint:
             learner.load_state_dict(read_learner_state(checkpoint))
             restore_random_state(read_state(checkpoint))
-        engine = open_engine(policy, config)
+        spread_start(ranks, policy, learner)
+        engine = _open_warm_engine(policy, learner, config, open_engine)
         stack.callback(engine.close)
-        if policy.device.type != "cpu":
-            _warm_up(learner, engine, policy)
         if resume:
             _rewind(run, checkpoint)
         else:
@@ -150,15 +156,40 @@ def open_for_training(
         buffer = TaskBuffer.open(run.buffer)
         stack.callback(buffer.close)
         telemetry = stack.enter_context(Telemetry(run))
-        table = Table(config, policy, engine, sandbox, materials.style)
+        table = Table(config, policy, led_engine(engine, ranks), sandbox, materials.style)
         done = read_state(checkpoint).step if checkpoint else 0
         watch = Stopwatch(telemetry.phase)
         seat = Seat(table, buffer, watch.phase, telemetry.say, stack, wants(config))
         methods = [open_method(seat) for open_method in materials.openers]
-        yield OpenRun(config, run, materials, telemetry, buffer, table, learner, methods, watch, done)
+        led = led_learner(learner, ranks)
+        yield OpenRun(config, run, materials, telemetry, buffer, table, led, methods, watch, done)
 
 
-def _open_learner(policy: Policy, config: Config) -> Learner:
+def open_parts(
+    config: Config, ranks: Ranks, open_engine: EngineOpener = open_configured_engine
+) -> tuple[Policy, Learner, Callable[[], Engine]]:
+    """What a rank that isn't the first needs: a policy and a learner, and, once they are as the first has them, the
+    engine. Raises UserError as `open_for_training` does."""
+    disable_progress_bar()
+    policy = _load_policy(config, None)
+    learner = _open_learner(policy, config, ranks)
+    return policy, learner, partial(_open_warm_engine, policy, learner, config, open_engine)
+
+
+def _load_policy(config: Config, saved: Path | None) -> Policy:
+    torch.manual_seed(derive_seed(config.seed, "model"))
+    return load_policy(config.model, saved)
+
+
+def _open_warm_engine(policy: Policy, learner: Learner, config: Config, open_engine: EngineOpener) -> Engine:
+    """The engine, after the learner has taken all the memory that it will ever need, where that can run out."""
+    engine = open_engine(policy, config)
+    if policy.device.type != "cpu":
+        _warm_up(learner, engine, policy)
+    return engine
+
+
+def _open_learner(policy: Policy, config: Config, ranks: Ranks) -> Learner:
     """The learner, with what a KL term and a critic need: the starting weights once more, and once more to train."""
     frozen = critic = None
     with own_random_state(policy.device):
@@ -168,7 +199,7 @@ def _open_learner(policy: Policy, config: Config) -> Learner:
             torch.manual_seed(derive_seed(config.seed, "critic"))
             critic = load_policy(config.model)
     longest = _longest_response(config)
-    return Learner(policy, config.learner, config.model, longest, optimizer_steps(config), frozen, critic)
+    return Learner(policy, config.learner, config.model, longest, optimizer_steps(config), frozen, critic, ranks)
 
 
 def _check_memory(config: Config) -> None:

@@ -18,6 +18,8 @@ from azr.config.fields import Config
 from azr.evaluation.probe import run_probe
 from azr.evaluation.probe_metrics import is_score, told
 from azr.methods.method import Method
+from azr.ranks.group import ALONE, Ranks
+from azr.ranks.leading import leading
 from azr.seeds import derive_seed
 from azr.training.checkpoint import save_checkpoint
 from azr.training.loop import Loop
@@ -29,12 +31,19 @@ from azr.training.watch import PREFIX, Watch
 PACE_STEPS = 5  # the newest steps that the time left is reckoned from
 
 
-def train(config: Config, run: Run, resume: bool, open_engine: EngineOpener = open_configured_engine) -> bool:
+def train(
+    config: Config,
+    run: Run,
+    resume: bool,
+    open_engine: EngineOpener = open_configured_engine,
+    ranks: Ranks = ALONE,
+) -> bool:
     """Run the config's methods to the last step. Returns whether it got there; False where a signal stopped it.
 
-    Raises UserError for what the user can mend, OSError where the disk is full.
+    Of several ranks this is the first; the others `serve` (azr/ranks/serving.py).
+    Raises UserError for what the user can mend, OSError where the disk is full, RankLostError where a rank is gone.
     """
-    with open_for_training(config, run, resume, open_engine) as opened:
+    with leading(ranks), open_for_training(config, run, resume, open_engine, ranks) as opened:
         return _Training(opened).run_to_end()
 
 

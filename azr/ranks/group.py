@@ -1,0 +1,129 @@
+"""The processes of a run, and what they say to each other.
+
+Objects travel over gloo, whose connections break at once where a process ends; gradients go where the device's are
+summed (NCCL for cards). Who is rank 0 and how many there are is what the launcher says: `torchrun`,
+`accelerate launch`, or whatever else sets RANK and WORLD_SIZE.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from azr.ranks.pulse import Pulse, RankLostError
+
+T = TypeVar("T")
+
+_PATIENCE = timedelta(hours=24)  # a rank may wait as long as another one seeds; who is gone is Pulse's to find out
+_JOINING = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """`size` processes, of which this one is number `rank`. One that is alone talks to nobody."""
+
+    rank: int = 0
+    size: int = 1
+    objects: Any = None  # the group that objects travel over
+    pulse: Pulse | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process runs the program, and has the buffer, the telemetry and the checkpoints."""
+        return self.rank == 0
+
+    def tell(self, message: Any) -> None:
+        """Rank 0 says the same to all others, who `hear` it."""
+        if self.size == 1:
+            return
+        self._together(lambda: dist.broadcast_object_list([message], src=0, group=self.objects))
+
+    def hear(self) -> Any:
+        """What rank 0 tells next."""
+        told: list[Any] = [None]
+        self._together(lambda: dist.broadcast_object_list(told, src=0, group=self.objects))
+        return told[0]
+
+    def gather(self, part: T) -> list[T]:
+        """What every rank has, in the ranks' order, on rank 0; nothing on the others."""
+        if self.size == 1:
+            return [part]
+        parts: list[T] | None = [part] * self.size if self.leads else None
+        self._together(lambda: dist.gather_object(part, parts, dst=0, group=self.objects))
+        return parts or []
+
+    def sum(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by its sum over the ranks, the same bits on all of them."""
+        if self.size == 1:
+            return
+
+        def reduce() -> None:
+            for tensor in tensors:
+                dist.all_reduce(tensor)
+
+        self._together(reduce)
+
+    def spread(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by what rank 0 has."""
+
+        def send() -> None:
+            for tensor in tensors:
+                dist.broadcast(tensor, src=0)
+
+        self._together(send)
+
+    def share(self, sizes: Sequence[int]) -> list[int]:
+        """Which of the items of these sizes are this rank's, in their order; all ranks together have each item once."""
+        return deal_by_size(sizes, self.size)[self.rank]
+
+    def _together(self, talk: Callable[[], None]) -> None:
+        try:
+            talk()
+        except RuntimeError as error:
+            lost = self.pulse.lost() if self.pulse else ""
+            raise RankLostError(lost or f"rank {self.rank} lost touch with the others: {error}") from error
+
+
+ALONE = Ranks()
+
+
+def deal_by_size(sizes: Sequence[int], hands: int) -> list[list[int]]:
+    """The numbers of the items for each hand: the largest first, each to who has least. Depends on nothing else."""
+    dealt: list[list[int]] = [[] for _ in range(hands)]
+    held = [0] * hands
+    for index in sorted(range(len(sizes)), key=lambda index: (-sizes[index], index)):
+        hand = held.index(min(held))
+        dealt[hand].append(index)
+        held[hand] += sizes[index]
+    return [sorted(hand) for hand in dealt]
+
+
+@contextmanager
+def open_ranks() -> Iterator[Ranks]:
+    """The processes that a launcher started together; one alone where none did.
+
+    Each of a machine's ranks sees one card of those that are visible, by its number on the machine. Raises
+    RankLostError, naming the rank, in every process soon after one of them ended or stopped answering.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield ALONE
+        return
+    rank = int(os.environ["RANK"])
+    cards = torch.cuda.is_available()
+    if cards:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cards else "gloo", timeout=_JOINING)
+    objects = dist.new_group(backend="gloo", timeout=_PATIENCE)
+    with Pulse(rank, size) as pulse:
+        try:
+            yield Ranks(rank, size, objects, pulse)
+        finally:
+            pulse.leave()
+    dist.destroy_process_group()

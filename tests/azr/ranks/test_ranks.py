@@ -1,0 +1,178 @@
+"""Runs of several processes: they end where one process ends, and none of them waits for who is gone."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from azr.buffer import connect_read_only
+from azr.config.fields import Estimator
+from azr.ranks.group import deal_by_size
+from azr.training.checkpoint import checkpoints, find_checkpoint
+from azr.training.run import Run
+
+STEPS = 3
+TABLES = ("proposal", "task", "attempt")
+LORA = "model.lora.rank=4"
+
+
+@given(st.lists(st.integers(1, 5000), max_size=40), st.integers(1, 9))
+def test_every_item_is_dealt_once_and_nobody_has_much_more_than_others(sizes, hands):
+    dealt = deal_by_size(sizes, hands)
+    assert sorted(index for hand in dealt for index in hand) == list(range(len(sizes)))
+    loads = [sum(sizes[index] for index in hand) for hand in dealt]
+    assert max(loads) - min(loads) <= max(sizes, default=0)
+
+
+def command(model, runs, ranks, *words):
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(ranks)] if ranks > 1 else []
+    return [sys.executable, *launcher, "-m", "tests.azr.ranks.played", str(model), str(runs), *words]
+
+
+def play(model, runs, ranks, *words):
+    """A run from its start to its end."""
+    played = subprocess.run(
+        command(model, runs, ranks, f"steps={STEPS}", *words), capture_output=True, text=True, timeout=280
+    )
+    assert played.returncode == 0, played.stderr[-3000:]
+    return Run(runs / "tiny")
+
+
+def rows(run, table):
+    connection = connect_read_only(run.buffer)
+    try:
+        return connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
+    finally:
+        connection.close()
+
+
+def weights(run):
+    folder = find_checkpoint(run) / "model"
+    (file,) = [folder / name for name in ("model.safetensors", "adapter_model.safetensors") if (folder / name).exists()]
+    return load_file(file)
+
+
+def furthest(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    return max(float((ours[name] - theirs[name]).abs().max()) for name in ours)
+
+
+def assert_same_end(run, other, tolerance=1e-6):
+    for table in TABLES:
+        assert rows(run, table) == rows(other, table)
+    assert furthest(weights(run), weights(other)) <= tolerance
+
+
+def test_two_ranks_end_where_one_does(model, tmp_path):
+    one, two = play(model, tmp_path / "1", 1), play(model, tmp_path / "2", 2)
+    assert_same_end(one, two)
+    assert furthest(weights(one), load_file(model / "model.safetensors")) > 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("estimator", Estimator)
+@pytest.mark.parametrize("adapter", [[], [LORA]], ids=["full", "lora"])
+def test_every_estimator_does(model, tmp_path, estimator, adapter):
+    words = [f"learner.estimator={estimator}", "learner.minibatches=2", "probe.every=0", "steps=5", *adapter]
+    if estimator is Estimator.REMAX:
+        words.append("learner.propose.estimator=trr++")
+    assert_same_end(play(model, tmp_path / "1", 1, *words), play(model, tmp_path / "2", 2, *words))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_four_ranks_with_less_to_learn_than_hands(model, tmp_path):
+    words = ["learner.max_batch_tokens=4096", "solver.batch=1", "probe.every=0"]  # a micro-batch or two for four
+    assert_same_end(play(model, tmp_path / "1", 1, *words), play(model, tmp_path / "4", 4, *words))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_step_in_which_nobody_has_anything_to_learn(model, tmp_path):
+    words = ["learner.solve.loss_weight=0", "learner.propose.loss_weight=0", "probe.every=0"]
+    run = play(model, tmp_path / "2", 2, *words)
+    assert furthest(weights(run), load_file(model / "model.safetensors")) == 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_whoever_is_killed_the_run_ends_in_time_and_goes_on_to_the_same_bits(model, tmp_path):
+    whole = play(model, tmp_path / "whole", 2, "checkpoint.every=1")
+    dice = random.Random(0)
+    runs = tmp_path / "killed"
+    for turn in range(10):
+        begun = (runs / "tiny" / "config.yaml").is_file()
+        words = [f"steps={STEPS}", "checkpoint.every=1", *(["resume"] if begun else [])]
+        launched = subprocess.Popen(command(model, runs, 2, *words), stderr=subprocess.PIPE, text=True)
+        victim = wait_for_rank(launched, turn % 2)
+        time.sleep(dice.uniform(0.0, 12.0))
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
+        launched.communicate(timeout=60)
+    play(model, runs, 2, "checkpoint.every=1", "resume")
+    assert_same_end(whole, Run(runs / "tiny"), tolerance=0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_rank_that_hangs_ends_the_run_within_a_minute_and_is_named(model, tmp_path):
+    launched = subprocess.Popen(
+        command(model, tmp_path, 2, "steps=500"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    victim = wait_for_rank(launched, 1)
+    time.sleep(20)
+    victim.suspend()
+    began = time.monotonic()
+    _, said = launched.communicate(timeout=120)
+    with suppress(psutil.NoSuchProcess):
+        victim.kill()
+    assert time.monotonic() - began < 80  # a minute, and the launcher's own grace for who does not end
+    assert "rank 1 on" in said
+    assert "has not answered" in said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_sigterm_finishes_the_step_and_another_number_of_ranks_goes_on(model, tmp_path):
+    launched = subprocess.Popen(
+        command(model, tmp_path, 2, "steps=500", "probe.every=0"), stdout=subprocess.PIPE, text=True
+    )
+    said = []
+    for line in launched.stdout:
+        said.append(line)
+        if line.startswith("step 2/"):
+            launched.send_signal(signal.SIGTERM)
+            break
+    rest, _ = launched.communicate(timeout=120)
+    assert "all saved" in rest
+    run = Run(tmp_path / "tiny")
+    done = checkpoints(run)[-1][0]
+    assert done >= 2
+    resumed = subprocess.run(
+        command(model, tmp_path, 1, f"steps={done + 1}", "probe.every=0", "resume"), capture_output=True, text=True
+    )
+    assert resumed.returncode == 0, resumed.stderr[-3000:]
+    assert checkpoints(run)[-1][0] == done + 1
+
+
+def wait_for_rank(launched, rank):
+    """The process that is this rank of what was launched."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for child in psutil.Process(launched.pid).children():
+            with suppress(psutil.Error):
+                if child.environ().get("RANK") == str(rank):
+                    return child
+        time.sleep(0.1)
+    os.kill(launched.pid, signal.SIGKILL)
+    raise AssertionError(f"rank {rank} did not start")
