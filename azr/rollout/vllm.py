@@ -50,6 +50,8 @@ class VllmEngine:
             )
             self._sleep: _Sleep = _OnCard(self._weights.sleep_level) if self._device.type == "cuda" else _Sleepless()
             options = self._weights.options() | self._sleep.options()
+            if torch.distributed.is_initialized():  # a rank's own engine, in a process that a launcher started
+                options["distributed_executor_backend"] = "external_launcher"
             self.llm = _open(vllm, policy, config, max_tokens, options)
         self.update_weights(policy.model)
 
