@@ -70,7 +70,7 @@ def plan_pace(config: Config, shape: PretrainedConfig, size: int, assumed: Assum
     answers = it.valid * step.estimates + step.answers
     prompts = step.proposals * it.references + step.answers * it.question - step.trained * it.common
     computed = prompts + step.proposals * proposal + step.answers * answer
-    passes = 2 + (2 if config.model.lora.rank else 4) + (2 if config.model.gradient_checkpointing else 0)
+    passes = 2.0 + (2 if config.model.lora.rank else 4) + (2 if config.model.gradient_checkpointing else 0)
     passes += 2 * (config.learner.minibatches - 1) / config.learner.minibatches  # the old log-probabilities
     optimizer = config.learner.minibatches * (6 / it.host_link + 28 / it.host_memory) * sizes.trained
     return Pace(

@@ -157,6 +157,13 @@ def test_a_plan_names_parts_and_what_changes_them():
         assert knob in said
 
 
+def test_a_model_whose_shape_nobody_knows_is_said_to_be_unknown():
+    code, _, complaint = azr("plan", "configs/quickstart.yaml", "model.name=nobody/knows-this", HF_HUB_OFFLINE="1")
+    assert code == 2
+    assert "the shape of model.name=nobody/knows-this is not known" in complaint
+    assert len(complaint.strip().splitlines()) == 1
+
+
 def test_what_a_card_cannot_hold_is_refused_in_one_line():
     code, said, complaint = azr("plan", "configs/qwen2.5-coder-7b.yaml", "--card", "24")
     assert code == 2

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from azr.config.fields import AttentionKernel, Config, LoraConfig, ModelConfig, Precision
 from azr.config.settings import load_config
@@ -106,21 +104,18 @@ def test_checkpointing_keeps_less_and_works_with_more(model: Path) -> None:
     assert again.working > plain.working
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(1, 8), st.integers(64, 2048))
+@pytest.mark.parametrize(("rank", "tokens"), [(1, 64), (8, 2048), (0, 500)])
 def test_more_of_anything_never_takes_less(model: Path, rank: int, tokens: int) -> None:
-    def peak(config: Config) -> float:
-        return plan_memory(config, read_shape(config.model), HOST).learning
-
     config = tiny_config(model)
-    small = replace(
-        config,
-        model=replace(config.model, lora=LoraConfig(rank)),
-        learner=replace(config.learner, max_batch_tokens=tokens),
-    )
-    assert peak(small) <= peak(replace(small, learner=replace(small.learner, max_batch_tokens=tokens + 128)))
-    assert peak(small) <= peak(replace(small, model=replace(small.model, lora=LoraConfig(rank + 1))))
-    assert peak(small) <= peak(replace(small, model=replace(small.model, lora=LoraConfig(0))))
+    shape = read_shape(config.model)
+
+    def peak(rank: int, tokens: int) -> float:
+        learner = replace(config.learner, max_batch_tokens=tokens)
+        changed = replace(config, model=replace(config.model, lora=LoraConfig(rank)), learner=learner)
+        return plan_memory(changed, shape, HOST).learning
+
+    assert peak(rank, tokens) < peak(rank, tokens + 128)
+    assert not rank or peak(rank, tokens) < peak(rank + 1, tokens)
 
 
 def test_a_critic_and_a_reference_are_counted() -> None:
@@ -166,9 +161,3 @@ def test_cards_are_as_large_as_they_are_called(size: int) -> None:
 def test_a_card_of_another_size_is_refused() -> None:
     with pytest.raises(UserError, match="24, 48, 80, 141"):
         card_of(12)
-
-
-def test_a_model_that_nobody_knows_is_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(UserError, match=r"the shape of model\.name=nobody/knows-this is not known"):
-        read_shape(ModelConfig(name="nobody/knows-this"))
