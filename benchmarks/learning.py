@@ -61,6 +61,7 @@ GIVEN = {"rlvr": "rlvr", "ttrl": "ttrl", "ttrl-bound": "ttrl"}  # arms with give
 ARMS = (*SELFPLAY, *GIVEN)
 ASKED = ("deduction", "abduction", "induction")
 CONFIGS = ROOT / "configs"
+ANSWER_TOKENS = 32  # the most of an answer in a reading, as of those that train in the laptop's configs
 ENDLESS = 1_000_000  # steps: the clock ends it
 
 
@@ -155,10 +156,10 @@ class Study:
                 return ["propose.until=0", f"steps={ENDLESS}"]
             case "labelled":
                 return ["propose.until=0", f"seeding.files=[{self._labelled_file()}]"]
-            case "rlvr" | "ttrl":
-                return [f"{arm}.sources={self._other_sources()}"]
-            case "ttrl-bound":
-                return [f"ttrl.sources={self._other_sources()}", "ttrl.label=truth"]
+            case "rlvr" | "ttrl" | "ttrl-bound":
+                method, other, half = GIVEN[arm], self._other_half, self._arguments.half
+                words = [f"{method}.sources={self._own(other)}", f"{method}.look.sources={self._own(half)}"]
+                return words + (["ttrl.label=truth"] if arm == "ttrl-bound" else [])
         return []
 
     @property
@@ -166,9 +167,9 @@ class Study:
         """The half that is not read: what may train."""
         return "tune" if self._arguments.half == "held" else "held"
 
-    def _other_sources(self) -> str:
-        """The packaged functions of the half that is not read, in the ways that are read."""
-        return f"[{','.join(f'{OWN}-{kind[0]}-{self._other_half}' for kind in self._arguments.types)}]"
+    def _own(self, half: str) -> str:
+        """The packaged functions of a half as sources of problems, in the ways that are read."""
+        return f"[{','.join(f'{OWN}-{kind[0]}-{half}' for kind in self._arguments.types)}]"
 
     def _labelled_file(self) -> Path:
         """The public functions of the half that is not read, as a seed file."""
@@ -255,10 +256,7 @@ def problems(which: str, half: str, types: Sequence[str], data: Sequence[str]) -
 
 
 def read(config: Config, folder: Path | None, asked: Sequence[Question], samples: int) -> list[Line]:
-    """Ask the untrained model, or the checkpoint in `folder`, in the run's own style and at its temperature.
-
-    Answers may be as long as the run's probe lets them be.
-    """
+    """Ask the untrained model, or the checkpoint in `folder`, in the run's own style and at its temperature."""
     from azr.policy.model import load_policy
     from azr.rollout.asking import Table, solve
     from azr.training.opening import open_configured_engine, read_style
@@ -270,8 +268,7 @@ def read(config: Config, folder: Path | None, asked: Sequence[Question], samples
         with Sandbox() as sandbox:
             table = Table(config, policy, engine, sandbox, read_style(config))
             tasks = [question.task for question in asked]
-            most = config.probe.max_tokens
-            groups = solve(table, tasks, samples, ("reading",), lambda done, total=None: None, max_tokens=most)
+            groups = solve(table, tasks, samples, ("reading",), _unwatched, max_tokens=ANSWER_TOKENS)
     finally:
         engine.close()
     return [
@@ -355,6 +352,10 @@ def figure(points: Sequence[Mapping[str, Any]]) -> str:
     row, column = alt.Row("set:N", title=None), alt.Column("asked:N", title=None)
     faceted = chart.facet(data=alt.Data(values=rows), row=row, column=column)
     return str(vl_convert.vegalite_to_svg(faceted.to_json()))
+
+
+def _unwatched(done: int, total: int | None = None) -> None:
+    """For what needs no progress bar."""
 
 
 def _ends(lines: Sequence[Mapping[str, float]], name: str) -> str:
