@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TypeVar
 
+from azr.buffer import LookRow
 from azr.methods.problems.labels import Evidence, majority, truth
 from azr.problems.asking import Answers
 from tasks.triplet import Verdict
@@ -99,8 +100,9 @@ def _mean(name: str, measured: Sequence[T], measure: Callable[[T], float]) -> di
 
 def look_metrics(method: str, answered: Sequence[Answers]) -> dict[str, float]:
     """probe/METHOD, the mean share of right answers (avg@N), probe/maj@N/METHOD and probe/pass@N/METHOD, over the
-    problems whose answer is known; probe/tokens/METHOD, the mean length, over all. The first and the last also by level,
-    probe/level-LEVEL/METHOD and probe/tokens-LEVEL/METHOD, where problems have one.
+    problems whose answer is known; probe/tokens/METHOD, the mean length, over all.
+
+    The first and the last also by level, probe/level-LEVEL/METHOD and probe/tokens-LEVEL/METHOD, where there are levels.
     """
     n = len(answered[0].completions)
     paid = [Paid(answers, (), n) for answers in answered]
@@ -115,6 +117,15 @@ def look_metrics(method: str, answered: Sequence[Answers]) -> dict[str, float]:
         metrics |= _mean(f"probe/level-{level}/{method}", _of_level(known, level), _right_share)
         metrics |= _mean(f"probe/tokens-{level}/{method}", _of_level(paid, level), _length)
     return metrics
+
+
+def look_row(step: int, method: str, answers: Answers) -> LookRow:
+    """What a look after `step` (0: before training) at a problem came to, for the buffer."""
+    paid, problem = Paid(answers, (), len(answers.completions)), answers.asked.problem
+    solved = int(sum(truth(paid.evidence))) if answers.verdicts else None
+    vote = paid.label_is_right if answers.verdicts and answers.tally else None
+    count, tokens = len(answers.completions), _length(paid)
+    return LookRow(step, method, problem.key, problem.level, count, solved, vote, tokens)
 
 
 def _right_share(one: Paid) -> float:
