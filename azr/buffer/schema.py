@@ -106,17 +106,9 @@ CREATE TABLE look(
 CREATE UNIQUE INDEX look_by_key ON look(method, step, key);
 """
 
-TABLES = (
-    "look",
-    "answer",
-    "problem",
-    "attempt",
-    "task",
-    "proposal",
-)  # in the order that foreign keys let rows be dropped
+# In the order that foreign keys let rows be dropped.
+TABLES = ("look", "answer", "problem", "attempt", "task", "proposal")
 TASK_COLUMNS = "id, type, program, inputs, outputs, message"
-
-
 _ADDED = {2: PROBLEM_SCHEMA, 3: LOOK_SCHEMA}  # by the version that brought it
 
 

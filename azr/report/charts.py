@@ -43,7 +43,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A plot with the words around it. `points` are what it shows, for the table beside it; `unit` "%" marks shares."""
+    """A plot with the words around it. `points` are what it shows, for the table beside it; `unit` "%" marks shares.
+
+    `rows_are` is what the table has a row for: a step, or, where it has none, what the points' lines are; then the
+    points' runs are its columns.
+    """
 
     id: str
     title: str
@@ -51,6 +55,7 @@ class Chart:
     unit: str
     points: tuple[Point, ...]
     spec: dict[str, Any]
+    rows_are: str = "step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ def curves(stories: Sequence[RunStory]) -> list[Chart]:
     points = [point for story in stories for point in _against_the_vote(story)]
     if points:
         caption = "The score of one answer, and what the vote of the untrained model's answers scores."
-        spec = line_spec(points, "%", len(stories))
+        spec = line_spec(points, "%", len(stories), [mark for story in stories for mark in warnings_of(story)])
         charts.append(Chart("against-vote", "Beyond the backbone's own vote", caption, "%", tuple(points), spec))
     for number, story in enumerate(stories):
         phases = _Curve("time", "Time by phase", "Seconds a step.", prefix="time/")
@@ -286,7 +291,7 @@ def _construct_chart(story: RunStory, chart_id: str, of_run: str) -> Chart:
     )
     caption = "The share of programs with it, in the first and the last fifth of the tasks."
     spec = finished(alt.layer(link, dots), values, height=22 * len(shown) + 20)
-    return Chart(chart_id, "What programs are made of" + of_run, caption, "%", points, spec)
+    return Chart(chart_id, "What programs are made of" + of_run, caption, "%", points, spec, rows_are="construct")
 
 
 _DOTS = alt.Legend(orient="top")
@@ -305,10 +310,15 @@ def _metric_points(story: RunStory, curve: _Curve) -> Iterable[Point]:
             if line is not None and "/" not in line and isinstance(value, int | float):
                 lines.setdefault(line, []).append((int(metrics["step"]), float(value)))
     for line, values in lines.items():
-        width = -(-len(values) // POINTS)
-        for start in range(0, len(values), width):
-            part = values[start : start + width]
-            yield Point(story.summary.name, part[-1][0], line, fmean(value for _, value in part))
+        yield from (Point(story.summary.name, step, line, value) for step, value in thinned(values))
+
+
+def thinned(values: Sequence[tuple[int, float]]) -> Iterable[tuple[int, float]]:
+    """(step, value) pairs, averaged where there are too many to draw; an average stands at the last of its steps."""
+    width = max(1, -(-len(values) // POINTS))
+    for start in range(0, len(values), width):
+        part = values[start : start + width]
+        yield part[-1][0], fmean(value for _, value in part)
 
 
 def _against_the_vote(story: RunStory) -> Iterable[Point]:

@@ -102,7 +102,7 @@ def look_metrics(method: str, answered: Sequence[Answers]) -> dict[str, float]:
     """probe/METHOD, the mean share of right answers (avg@N), probe/maj@N/METHOD and probe/pass@N/METHOD, over the
     problems whose answer is known; probe/tokens/METHOD, the mean length, over all.
 
-    The first and the last also by level, probe/level-LEVEL/METHOD and probe/tokens-LEVEL/METHOD, where there are levels.
+    Where problems have levels, the first and the last also by these: probe/level-L/METHOD, probe/tokens-L/METHOD.
     """
     n = len(answered[0].completions)
     paid = [Paid(answers, (), n) for answers in answered]

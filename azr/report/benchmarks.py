@@ -1,0 +1,85 @@
+"""Other benchmarks before and after a run: results of `azr eval`, paired by problem (figure 3 of arXiv 2504.16084).
+
+A person names the results of both ends, or they are found where `azr eval run` leaves them: those of the newest
+checkpoint that has some in RUN/eval, those of the untrained model in eval/ beside the run, made in the same way.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from azr.browse.folders import read_config
+from azr.errors import UserError
+from azr.evaluation.comparison import judged_files, read_judged
+from azr.evaluation.samples import by_task
+from azr.report.before_after import Problem, Row, row
+from azr.training.run import Run
+from tasks.triplet import Verdict
+
+Files = Mapping[str, Path]  # of judged samples, by benchmark
+
+
+def named_benchmarks(before: Sequence[str], after: Sequence[str]) -> tuple[Row, ...]:
+    """The benchmarks that results of both ends have; each word is a folder of results, a run with one, or a file.
+
+    Raises UserError where there are none, or a word stands for none.
+    """
+    ends = [{name: file for word in words for name, file in judged_files(word).items()} for words in (before, after)]
+    if len(before) == len(after) == 1 and all(Path(words[0]).is_file() for words in (before, after)):
+        ends[0] = dict(zip(ends[1], ends[0].values(), strict=True))  # two files are meant, whatever they are called
+    rows = _rows(*ends)
+    if not rows:
+        there = [", ".join(end) or "nothing" for end in ends]
+        raise UserError(f"nothing to compare: --before has {there[0]}; --after has {there[1]}")
+    return rows
+
+
+def found_benchmarks(run: Run) -> tuple[Row, ...]:
+    """What lies where `azr eval run` leaves it, nothing where an end is missing."""
+    steps = sorted(run.folder.glob("eval/step-*"), reverse=True)
+    name = str(read_config(run).get("model", {}).get("name", ""))
+    untrained = run.folder.parent / "eval" / name.strip("/").replace("/", "--")
+    for step in steps:
+        ways = sorted(folder for folder in step.iterdir() if folder.is_dir() and any(folder.glob("*.jsonl")))
+        pairs = [(untrained / way.name, way) for way in ways if _asked_alike(untrained / way.name, way)]
+        if pairs:
+            return tuple(found for ends in pairs for found in _rows(*map(_results, ends), way=_way(ends[1], pairs)))
+    return ()
+
+
+def _results(folder: Path) -> dict[str, Path]:
+    return {file.stem: file for file in sorted(folder.glob("*.jsonl"))}
+
+
+def _way(folder: Path, pairs: Sequence[Any]) -> str:
+    """How it was asked, where it was asked in several ways."""
+    return f" ({folder.name})" if len(pairs) > 1 else ""
+
+
+def _asked_alike(before: Path, after: Path) -> bool:
+    """Whether both were sampled with the same settings, but for the model and the seed."""
+    files = [folder / "settings.json" for folder in (before, after)]
+    if not all(file.is_file() for file in files):
+        return False
+    settings = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return len({json.dumps({k: v for k, v in one.items() if k not in ("model", "seed")}, sort_keys=True)
+                for one in settings}) == 1  # fmt: skip
+
+
+def _rows(before: Files, after: Files, way: str = "") -> tuple[Row, ...]:
+    shared = [name for name in after if name in before]
+    return tuple(row(name + way, _problems(name, before[name], after[name])) for name in shared)
+
+
+def _problems(benchmark: str, before: Path, after: Path) -> list[Problem]:
+    old, new = _shares(before), _shares(after)
+    shared = [Problem(task_id, (old[task_id], new[task_id])) for task_id in new if task_id in old]
+    if not shared:
+        raise UserError(f"{benchmark}: {before} and {after} have no problem in common")
+    return shared
+
+
+def _shares(file: Path) -> dict[str, float]:
+    groups = by_task(read_judged(file))
+    return {task_id: sum(s.verdict is Verdict.RIGHT for s in group) / len(group) for task_id, group in groups.items()}
