@@ -82,7 +82,7 @@ def test_rewinding_drops_what_came_later_and_ids_are_used_again(buffer):
     fill(buffer, 3)
     after_three = buffer.position()
     buffer.rewind(1)
-    assert buffer.position() == {"answer": 0, "problem": 0, "attempt": 1, "task": 1, "proposal": 1}
+    assert buffer.position() == {"look": 0, "answer": 0, "problem": 0, "attempt": 1, "task": 1, "proposal": 1}
     assert buffer.counts()[TaskType.DEDUCTION] == 1
     with buffer.transaction():
         for step in (2, 3):
