@@ -17,6 +17,7 @@ from azr.training.watch import PREFIX
 
 _NUMBER = ",.6~g"
 POINTS = 250  # of a line; more are averaged
+NARROW = 330  # pixels that a plot has on a telephone
 SMOOTHED_FROM = 60  # points from which a line gets a moving average
 _WARNING_COLOUR = "#d65c6c"
 _DIFFICULTY_COLOURS = ["#8a3b4a", "#d65c6c", "#d4a72c", "#2fa67a", "#3d8bd4"]
@@ -93,7 +94,7 @@ _CURVES = (
            prefix="panel/rate/", unit="%"),
     _Curve("copies", "Answers that repeat the question", "The share, right or wrong.", prefix="solve/copies/",
            unit="%"),
-    _Curve("probe", "Held-out problems", "The share of right answers to the probe; never trained on.",
+    _Curve("probe", "Asked now and then", "Right answers: to the probe's held-out problems, to what a look asks.",
            prefix="probe/", unit="%"),
     _Curve("length-propose", "Length of proposals", "Mean tokens of a response.", prefix="length/propose/"),
     _Curve("length-solve", "Length of answers", "Mean tokens of a response.", prefix="length/solve/"),
@@ -180,10 +181,10 @@ def line_spec(points: Sequence[Point], unit: str, runs: int, warnings: Sequence[
     values = [_row(point, runs) for point in points]
     smooth = max(sum(1 for p in points if p.line == name) for name in names) >= SMOOTHED_FROM * runs
     axis_format = ".0%" if unit == "%" else _NUMBER
-    colour = alt.Color(
-        "line:N", title=None, scale=alt.Scale(domain=names, range=PALETTE), legend=None if len(names) == 1 else _STROKES
-    )
-    dash = [] if runs == 1 else [alt.StrokeDash("run:N", title=None, legend=_STROKES)]
+    legend = None if len(names) == 1 else _strokes(names)
+    colour = alt.Color("line:N", title=None, scale=alt.Scale(domain=names, range=PALETTE), legend=legend)
+    of_runs = list(dict.fromkeys(point.run for point in points))
+    dash = [] if runs == 1 else [alt.StrokeDash("run:N", title=None, legend=_strokes(of_runs))]
     base = alt.Chart(DATA).encode(x=_STEPS)
     lines = base.mark_line(strokeWidth=1 if smooth else 2, opacity=0.35 if smooth else 1).encode(
         alt.Y("value:Q", title=None, axis=alt.Axis(format=axis_format), scale=alt.Scale(zero=False)), colour, *dash
@@ -227,8 +228,14 @@ def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequenc
 
 
 _STEPS = alt.X("step:Q", title="step", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False))
-_STROKES = alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1, columns=3, columnPadding=18)
 _SQUARES = alt.Legend(orient="top", symbolType="square", symbolOpacity=1, columns=2, columnPadding=18)
+
+
+def _strokes(names: Sequence[str]) -> alt.Legend:
+    """A legend of lines, in as many columns as a narrow screen has room for."""
+    width = 6.5 * max(map(len, names)) + 40  # pixels of a column, by the look of it
+    columns = max(1, min(3, int(NARROW / width)))
+    return alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1, columns=columns, columnPadding=18)
 
 
 def _pointer(values: list[dict[str, Any]], number: str) -> alt.Chart:

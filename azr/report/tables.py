@@ -1,4 +1,5 @@
-"""Before and after as a table of words: a row of problems, what became of its right answers and of their length."""
+"""Before and after as a table of words: a row of problems, what became of the share of right answers and of the mean
+length of an answer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ def change_table(title: str, rows: Sequence[Row]) -> Table:
     """Columns that no row has anything for are left out."""
     head, cells = ["problems", "number"], [[row.name, _count(row)] for row in rows]
     for name, changes, share in (
-        ("right answers", [row.right for row in rows], True),
-        ("tokens an answer", [row.tokens for row in rows], False),
+        ("right", [row.right for row in rows], True),
+        ("tokens", [row.tokens for row in rows], False),
     ):
         if any(changes):
             head += [f"{name}, before", "after", "change"]
