@@ -11,7 +11,7 @@ import vl_convert
 
 PALETTE = ["#3d8bd4", "#e07b39", "#2fa67a", "#b565c4", "#d4a72c", "#d65c6c", "#6d7fd8", "#8a8f98"]
 DATA = alt.NamedData("points")
-_STACKED = {"top": {"direction": "vertical", "anchor": "start", "offset": 6}}  # several legends: one above the other
+_STACKED = {"direction": "vertical", "anchor": "start", "offset": 6}  # several legends: one above the other
 TEMPLATES = Path(__file__).parent  # figure.html, figures.js and style.css, which pages share
 
 
@@ -23,10 +23,13 @@ def finished(chart: alt.LayerChart | alt.FacetChart, values: list[dict[str, Any]
         chart.properties(width="container", height=height, background="transparent")
         .configure(font="system-ui, sans-serif", autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
         .configure_axis(**text, **line, domain=False, labelOpacity=0.8, titleOpacity=0.8, titleFontWeight="normal")
-        .configure_legend(labelColor="currentColor", labelFontSize=12, symbolStrokeWidth=3, layout=_STACKED)
+        .configure_legend(labelColor="currentColor", labelFontSize=12, symbolStrokeWidth=3)
         .configure_view(stroke=None)
     )
     spec: dict[str, Any] = configured.to_dict()
+    spec["config"]["legend"]["layout"] = {
+        "top": _STACKED
+    }  # Vega takes it, Altair has no name for it
     others = spec.get("datasets", {})
     return spec | {"datasets": {**others, DATA.name: values}}  # not sooner: Altair copies data with every step it takes
 
