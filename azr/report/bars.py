@@ -13,13 +13,17 @@ _WHEN = ["before", "after"]
 
 def paired_bars(chart_id: str, title: str, caption: str, rows: Sequence[Row]) -> Chart | None:
     """The rows' shares of right answers, a pair of bars each; None where no row has any."""
-    known = [(row.name, row.right) for row in rows if row.right]
-    if not known:
+    ends = [
+        (row.name, when, end)
+        for row in rows
+        if row.right
+        for when, end in zip(_WHEN, (row.right.before, row.right.after), strict=True)
+    ]
+    if not ends:
         return None
     values = [
         {"problems": name, "when": when, "value": end.value, "low": end.low, "high": end.high}
-        for name, right in known
-        for when, end in zip(_WHEN, (right.before, right.after), strict=True)
+        for name, when, end in ends
     ]
     told = [alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")]
     base = alt.Chart(DATA).encode(
@@ -31,6 +35,6 @@ def paired_bars(chart_id: str, title: str, caption: str, rows: Sequence[Row]) ->
     colour = alt.Color("when:N", title=None, scale=scale, legend=legend)
     bars = base.mark_bar().encode(alt.X("value:Q", title=None, axis=alt.Axis(format=".0%")), colour)
     spans = base.mark_rule(strokeWidth=1.5, color="currentColor").encode(alt.X("low:Q"), alt.X2("high:Q"))
-    spec = finished(alt.layer(bars, spans), values, height=44 * len(known) + 10)
-    points = tuple(Point(str(value["when"]), 0, str(value["problems"]), float(str(value["value"]))) for value in values)
+    spec = finished(alt.layer(bars, spans), values, height=22 * len(ends) + 10)
+    points = tuple(Point(when, 0, name, end.value) for name, when, end in ends)
     return Chart(chart_id, title, caption, "%", points, spec, rows_are="problems")

@@ -31,7 +31,7 @@ def named_benchmarks(before: Sequence[str], after: Sequence[str]) -> tuple[Row, 
     rows = _rows(*ends)
     if not rows:
         there = [", ".join(end) or "nothing" for end in ends]
-        raise UserError(f"nothing to compare: --before has {there[0]}; --after has {there[1]}")
+        raise UserError(f"no problem in common: --before has {there[0]}; --after has {there[1]}")
     return rows
 
 
@@ -68,16 +68,14 @@ def _asked_alike(before: Path, after: Path) -> bool:
 
 
 def _rows(before: Files, after: Files, way: str = "") -> tuple[Row, ...]:
-    shared = [name for name in after if name in before]
-    return tuple(row(name + way, _problems(name, before[name], after[name])) for name in shared)
+    """Of the benchmarks of which both ends have some problem."""
+    shared = {name + way: _problems(before[name], after[name]) for name in after if name in before}
+    return tuple(row(name, problems) for name, problems in shared.items() if problems)
 
 
-def _problems(benchmark: str, before: Path, after: Path) -> list[Problem]:
+def _problems(before: Path, after: Path) -> list[Problem]:
     old, new = _shares(before), _shares(after)
-    shared = [Problem(task_id, (old[task_id], new[task_id])) for task_id in new if task_id in old]
-    if not shared:
-        raise UserError(f"{benchmark}: {before} and {after} have no problem in common")
-    return shared
+    return [Problem(task_id, (old[task_id], new[task_id])) for task_id in new if task_id in old]
 
 
 def _shares(file: Path) -> dict[str, float]:

@@ -27,9 +27,7 @@ def finished(chart: alt.LayerChart | alt.FacetChart, values: list[dict[str, Any]
         .configure_view(stroke=None)
     )
     spec: dict[str, Any] = configured.to_dict()
-    spec["config"]["legend"]["layout"] = {
-        "top": _STACKED
-    }  # Vega takes it, Altair has no name for it
+    spec["config"]["legend"]["layout"] = {"top": _STACKED}  # Vega takes it, Altair has no name for it
     others = spec.get("datasets", {})
     return spec | {"datasets": {**others, DATA.name: values}}  # not sooner: Altair copies data with every step it takes
 

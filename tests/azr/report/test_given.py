@@ -122,7 +122,10 @@ def test_mistakes_in_naming_results_are_one_line(tmp_path, runs):
     for words, message in (
         ([str(run.folder), "--before", str(before)], "both --before and --after"),
         ([str(run.folder), str(other.folder), "--before", str(before), "--after", str(after)], "for one run"),
-        ([str(run.folder), "--before", str(before), "--after", str(after)], "nothing to compare"),
+        (
+            [str(run.folder), "--before", str(before), "--after", str(after)],
+            "no problem in common: --before has aime24; --after has gsm8k",
+        ),
         ([str(run.folder), "--before", str(tmp_path / "none"), "--after", str(after)], "no such file"),
     ):
         result = CliRunner().invoke(app, ["report", *words, "--out", str(tmp_path / "page.html")])
