@@ -59,12 +59,19 @@ def _way(folder: Path, pairs: Sequence[Any]) -> str:
 
 def _asked_alike(before: Path, after: Path) -> bool:
     """Whether both were sampled with the same settings, but for the model and the seed."""
-    files = [folder / "settings.json" for folder in (before, after)]
-    if not all(file.is_file() for file in files):
-        return False
-    settings = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    return len({json.dumps({k: v for k, v in one.items() if k not in ("model", "seed")}, sort_keys=True)
-                for one in settings}) == 1  # fmt: skip
+    found = [_settings(folder / "settings.json") for folder in (before, after)]
+    return None not in found and found[0] == found[1]
+
+
+def _settings(file: Path) -> dict[str, Any] | None:
+    """What decides how samples are made; None where nothing is there. Raises UserError where it can't be read."""
+    if not file.is_file():
+        return None
+    try:
+        settings = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{file} is damaged ({error}); remove its folder, or name results with --before") from None
+    return {name: value for name, value in settings.items() if name not in ("model", "seed")}
 
 
 def _rows(before: Files, after: Files, way: str = "") -> tuple[Row, ...]:

@@ -56,8 +56,11 @@ class _Asked:
 
 
 def given_stories(db: sqlite3.Connection, config: Mapping[str, Any]) -> tuple[GivenStory, ...]:
-    """Of every method that was given problems."""
-    rows = db.execute("SELECT method, COUNT(*), COUNT(answer) FROM problem GROUP BY method ORDER BY method").fetchall()
+    """Of every method that was given problems, or has looked at some."""
+    rows = db.execute(
+        "SELECT method, COUNT(problem.id), COUNT(answer) FROM (SELECT method FROM problem UNION SELECT method FROM look)"
+        " LEFT JOIN problem USING (method) GROUP BY method ORDER BY method"
+    ).fetchall()
     return tuple(_story(db, config.get(method, {}), method, problems, known) for method, problems, known in rows)
 
 
@@ -126,7 +129,7 @@ def _one(key: str, level: str, before: float | None, after: float | None, tokens
 def given_in_words(story: GivenStory, metrics: Sequence[Mapping[str, float]]) -> list[str]:
     """Sentences, for a person: who pays, whether labels are right, and the score against the backbone's vote."""
     words = [f"{story.problems:,} problems, paid by {story.paid_by}."]
-    if story.known == 0:
+    if story.problems and story.known == 0:
         words.append(
             "How often the labels are right is not known: none of the problems comes with an answer, or all were kept"
             " back. The same goes for the rewards."
