@@ -58,8 +58,9 @@ class _Asked:
 def given_stories(db: sqlite3.Connection, config: Mapping[str, Any]) -> tuple[GivenStory, ...]:
     """Of every method that was given problems, or has looked at some."""
     rows = db.execute(
-        "SELECT method, COUNT(problem.id), COUNT(answer) FROM (SELECT method FROM problem UNION SELECT method FROM look)"
-        " LEFT JOIN problem USING (method) GROUP BY method ORDER BY method"
+        "SELECT method, COUNT(problem.id), COUNT(answer)"
+        " FROM (SELECT method FROM problem UNION SELECT method FROM look) LEFT JOIN problem USING (method)"
+        " GROUP BY method ORDER BY method"
     ).fetchall()
     return tuple(_story(db, config.get(method, {}), method, problems, known) for method, problems, known in rows)
 
