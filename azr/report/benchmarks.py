@@ -25,13 +25,14 @@ def named_benchmarks(before: Sequence[str], after: Sequence[str]) -> tuple[Row, 
 
     Raises UserError where there are none, or a word stands for none.
     """
-    ends = [{name: file for word in words for name, file in judged_files(word).items()} for words in (before, after)]
-    if len(before) == len(after) == 1 and all(Path(words[0]).is_file() for words in (before, after)):
-        ends[0] = dict(zip(ends[1], ends[0].values(), strict=True))  # two files are meant, whatever they are called
-    rows = _rows(*ends)
+    old, new = (
+        {name: file for word in words for name, file in judged_files(word).items()} for words in (before, after)
+    )
+    if len(before) == len(after) == 1 and Path(before[0]).is_file() and Path(after[0]).is_file():
+        old = dict(zip(new, old.values(), strict=True))  # two files are meant, whatever they are called
+    rows = _rows(old, new)
     if not rows:
-        there = [", ".join(end) or "nothing" for end in ends]
-        raise UserError(f"no problem in common: --before has {there[0]}; --after has {there[1]}")
+        raise UserError(f"no problem in common: --before has {', '.join(old)}; --after has {', '.join(new)}")
     return rows
 
 
@@ -44,17 +45,17 @@ def found_benchmarks(run: Run) -> tuple[Row, ...]:
         ways = sorted(folder for folder in step.iterdir() if folder.is_dir() and any(folder.glob("*.jsonl")))
         pairs = [(untrained / way.name, way) for way in ways if _asked_alike(untrained / way.name, way)]
         if pairs:
-            return tuple(found for ends in pairs for found in _rows(*map(_results, ends), way=_way(ends[1], pairs)))
+            several = len(pairs) > 1
+            return tuple(
+                found
+                for before, after in pairs
+                for found in _rows(_results(before), _results(after), f" ({after.name})" if several else "")
+            )
     return ()
 
 
 def _results(folder: Path) -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.jsonl"))}
-
-
-def _way(folder: Path, pairs: Sequence[Any]) -> str:
-    """How it was asked, where it was asked in several ways."""
-    return f" ({folder.name})" if len(pairs) > 1 else ""
 
 
 def _asked_alike(before: Path, after: Path) -> bool:
@@ -75,7 +76,7 @@ def _settings(file: Path) -> dict[str, Any] | None:
 
 
 def _rows(before: Files, after: Files, way: str = "") -> tuple[Row, ...]:
-    """Of the benchmarks of which both ends have some problem."""
+    """Of the benchmarks of which both ends have some problem; `way`, of asking, goes behind their names."""
     shared = {name + way: _problems(before[name], after[name]) for name in after if name in before}
     return tuple(row(name, problems) for name, problems in shared.items() if problems)
 
