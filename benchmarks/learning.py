@@ -1,20 +1,25 @@
-"""Does self-play teach, and is it worth what it costs? Self-play beside its controls, on problems never tuned on.
+"""Does training teach, and is it worth what it costs? Methods beside their controls, on problems never tuned on.
 
-    python benchmarks/learning.py OUT                    all arms, seeds 0 to 2, on configs/smollm2-135m.yaml
+    python benchmarks/learning.py OUT                    self-play and its controls, seeds 0 to 2
     python benchmarks/learning.py OUT --arms selfplay fixed --seeds 0 --half tune --config configs/quickstart.yaml
-    python benchmarks/learning.py OUT --table            the table and the figure of what is there
+    python benchmarks/learning.py OUT --arms rlvr ttrl ttrl-bound --sets own --samples 8 --last
+    python benchmarks/learning.py OUT --table            the tables and the figure of what is there
 
 Arms, each from the same untrained model:
 
-    selfplay        the config as it is
+    selfplay        --config as it is
     fixed           as many solver updates, on the tasks of the seeding alone, which the untrained model proposed
     fixed-minutes   the same, for as many minutes as self-play took
     labelled        as many solver updates, on short public functions whose answers are known, of the other half
+    rlvr            configs/rlvr-smollm2.yaml: the packaged functions of the other half, with their answers
+    ttrl            configs/ttrl-smollm2.yaml: the same, paid by the majority
+    ttrl-bound      ttrl paid by the truth: what leaked labels would give
 
-Each arm and seed is trained in OUT/runs and read at the checkpoints that its config makes: --samples answers a problem
-at the run's temperature, of the packaged functions and of the public ones. A reading is a file of JSON lines in
-OUT/readings, a line a problem. What is there already is not made again, so that the same command goes on where it was
-stopped. Differences are paired by problem; their 95 % intervals resample programs (azr/evaluation/passk.py).
+Each arm and seed is trained in OUT/runs and read at the checkpoints that its config makes (--last: at its end alone):
+--samples answers a problem at the run's temperature, of the packaged functions and of the public ones. A reading is a
+file of JSON lines in OUT/readings, a line a problem. What is there already is not made again, so that the same command
+goes on where it was stopped. Differences are paired by problem; their 95 % intervals resample programs
+(azr/evaluation/passk.py).
 """
 
 import argparse
@@ -28,6 +33,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,8 +56,12 @@ from azr.training.run import Run, write_whole  # noqa: E402
 from azr.training.telemetry import read_metrics  # noqa: E402
 from tasks.triplet import TaskType, Verdict  # noqa: E402
 
-ARMS = ("selfplay", "fixed", "fixed-minutes", "labelled")
+SELFPLAY = ("selfplay", "fixed", "fixed-minutes", "labelled")
+GIVEN = {"rlvr": "rlvr", "ttrl": "ttrl", "ttrl-bound": "ttrl"}  # arms with given problems, and their method
+ARMS = (*SELFPLAY, *GIVEN)
 ASKED = ("deduction", "abduction", "induction")
+CONFIGS = ROOT / "configs"
+ANSWER_TOKENS = 32  # the most of an answer in a reading, as of those that train in the laptop's configs
 ENDLESS = 1_000_000  # steps: the clock ends it
 
 
@@ -74,8 +84,8 @@ class Line:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--config", type=Path, default=ROOT / "configs" / "smollm2-135m.yaml")
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--config", type=Path, default=CONFIGS / "smollm2-135m.yaml", help="self-play's")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(SELFPLAY))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--half", choices=("tune", "held"), default="held")
     parser.add_argument("--sets", nargs="+", choices=("own", "public"), default=["own", "public"])
@@ -83,6 +93,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--data", action="append", default=[], help="where MBPP+ and CRUXEval are, as for azr eval")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="config keys to change, in every arm")
+    parser.add_argument("--last", action="store_true", help="read the last checkpoint of a run alone")
     parser.add_argument("--table", action="store_true", help="only the table and the figure of what is there")
     arguments = parser.parse_args()
     study = Study(arguments)
@@ -105,7 +116,8 @@ class Study:
         for seed in self._arguments.seeds:
             for arm in sorted(self._arguments.arms, key=ARMS.index):
                 run = self._train(arm, seed)
-                for step, folder in [(0, None), *_checkpoints(run)]:
+                made = _checkpoints(run)
+                for step, folder in [(0, None), *(made[-1:] if self._arguments.last else made)]:
                     self._read(arm, seed, step, folder)
                 _drop_old_checkpoints(run)
 
@@ -114,15 +126,16 @@ class Study:
 
     def _train(self, arm: str, seed: int) -> Run:
         run = self._run(arm, seed)
-        words = [f"name={run.name}", f"seed={seed}", "probe.every=0", "checkpoint.keep=0", *self._arguments.set]
-        words += self._words_of(arm)
+        words = [f"name={run.name}", f"seed={seed}", "probe.every=0", *self._arguments.set, *self._words_of(arm)]
+        words += [] if self._arguments.last else ["checkpoint.keep=0"]
         minutes = _minutes(self._run("selfplay", seed)) if arm == "fixed-minutes" else None
         if run.config.is_file():
             if _is_done(run, minutes):
                 return run
             command = ["train", str(run.folder), "--resume"]
         else:
-            command = ["train", str(self._arguments.config), *words, "--runs", str(self._out / "runs")]
+            config = CONFIGS / f"{GIVEN[arm]}-smollm2.yaml" if arm in GIVEN else self._arguments.config
+            command = ["train", str(config), *words, "--runs", str(self._out / "runs")]
         print(f"{time.strftime('%H:%M:%S')} azr {' '.join(command)}", flush=True)
         process = subprocess.Popen([sys.executable, "-c", "from azr.cli import main; main()", *command], cwd=ROOT)
         while process.poll() is None:
@@ -143,15 +156,27 @@ class Study:
                 return ["propose.until=0", f"steps={ENDLESS}"]
             case "labelled":
                 return ["propose.until=0", f"seeding.files=[{self._labelled_file()}]"]
+            case "rlvr" | "ttrl" | "ttrl-bound":
+                method, other, half = GIVEN[arm], self._other_half, self._arguments.half
+                words = [f"{method}.sources={self._own(other)}", f"{method}.look.sources={self._own(half)}"]
+                return words + (["ttrl.label=truth"] if arm == "ttrl-bound" else [])
         return []
+
+    @property
+    def _other_half(self) -> str:
+        """The half that is not read: what may train."""
+        return "tune" if self._arguments.half == "held" else "held"
+
+    def _own(self, half: str) -> str:
+        """The packaged functions of a half as sources of problems, in the ways that are read."""
+        return f"[{','.join(f'{OWN}-{kind[0]}-{half}' for kind in self._arguments.types)}]"
 
     def _labelled_file(self) -> Path:
         """The public functions of the half that is not read, as a seed file."""
         path = self._out / "labelled.jsonl"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            other = "tune" if self._arguments.half == "held" else "held"
-            asked = problems("public", other, ("deduction", "abduction"), self._arguments.data)
+            asked = problems("public", self._other_half, ("deduction", "abduction"), self._arguments.data)
             lines = [
                 {"type": task.type, "snippet": task.program, "input": task.input, "output": task.output, "imports": []}
                 for task in (question.task for question in asked)
@@ -187,12 +212,25 @@ class Study:
                     gain = compare(before, after, kind)
                     points.append({"set": which, "asked": kind, "arm": arm, "seed": seed, **asdict(gain)})
                     rows.append(f"| {which} | {kind} | {arm} | {seed} | {step} | {gain.row()} |")
-        text = "\n".join(rows) + "\n"
+        text = "\n".join([*rows, *self._labels()]) + "\n"
         write_whole(self._out / "table.md", text)
         write_whole(self._out / "gains.jsonl", "".join(json.dumps(point) + "\n" for point in points))
         if points:
             write_whole(self._out / "learning.svg", figure(points))
         return text
+
+    def _labels(self) -> list[str]:
+        """What arms with given problems were paid by, in Markdown."""
+        names = ("majority_ratio", "label_accuracy", "reward_accuracy", "truth_reward")
+        rows = []
+        for arm, method in GIVEN.items():
+            for seed in self._arguments.seeds:
+                lines = [line for line in read_metrics(self._run(arm, seed).metrics) if f"{method}/{names[0]}" in line]
+                if lines:
+                    cells = [arm, str(seed), str(len(lines)), *(_ends(lines, f"{method}/{name}") for name in names)]
+                    rows.append(f"| {' | '.join(cells)} |")
+        head = ("arm", "seed", "steps", "majority ratio", "label accuracy", "reward accuracy", "right answers")
+        return ["", f"| {' | '.join(head)} |", "|" + "---|" * len(head), *rows] if rows else []
 
     def _lines(self, name: str, which: str) -> list[Line]:
         path = self._readings / f"{name}.{which}.{self._arguments.half}.jsonl"
@@ -230,7 +268,7 @@ def read(config: Config, folder: Path | None, asked: Sequence[Question], samples
         with Sandbox() as sandbox:
             table = Table(config, policy, engine, sandbox, read_style(config))
             tasks = [question.task for question in asked]
-            groups = solve(table, tasks, samples, ("reading",), lambda done, total=None: None)
+            groups = solve(table, tasks, samples, ("reading",), _unwatched, max_tokens=ANSWER_TOKENS)
     finally:
         engine.close()
     return [
@@ -314,6 +352,17 @@ def figure(points: Sequence[Mapping[str, Any]]) -> str:
     row, column = alt.Row("set:N", title=None), alt.Column("asked:N", title=None)
     faceted = chart.facet(data=alt.Data(values=rows), row=row, column=column)
     return str(vl_convert.vegalite_to_svg(faceted.to_json()))
+
+
+def _unwatched(done: int, total: int | None = None) -> None:
+    """For what needs no progress bar."""
+
+
+def _ends(lines: Sequence[Mapping[str, float]], name: str) -> str:
+    """A metric's means over the first and the last quarter of the steps, in per cent."""
+    quarter = max(len(lines) // 4, 1)
+    first, last = (fmean(line[name] for line in end) for end in (lines[:quarter], lines[-quarter:]))
+    return f"{100 * first:.1f} → {100 * last:.1f}"
 
 
 def _checkpoints(run: Run) -> list[tuple[int, Path]]:

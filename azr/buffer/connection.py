@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from azr.buffer.schema import PROBLEM_SCHEMA, SCHEMA_VERSION
+from azr.buffer.schema import SCHEMA_VERSION, added_since
 from azr.errors import UserError
 
 
@@ -27,8 +27,8 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     # an empty log and its index beside it, and fail in a folder that can't be written.
     access = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?{access}", uri=True, timeout=30)
-    if check_version(connection, path) < SCHEMA_VERSION:  # read as one that has no problems: the tables are ours alone
-        connection.executescript(PROBLEM_SCHEMA.replace("CREATE TABLE ", "CREATE TEMP TABLE ").partition("CREATE U")[0])
+    missing = added_since(check_version(connection, path)).split("CREATE ")  # read as empty: the tables are ours alone
+    connection.executescript("".join(f"CREATE TEMP {made}" for made in missing if made.startswith("TABLE ")))
     return connection
 
 

@@ -95,6 +95,24 @@ class AnswerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LookRow:
+    """What a look at a problem came to: `solved` of its answers are right, and whether their vote is.
+
+    Both are None where the problem's answer is not known, `vote` also where the answers can't vote. `tokens` is the
+    mean length of an answer.
+    """
+
+    step: int
+    method: str
+    key: str
+    level: str
+    answers: int
+    solved: int | None
+    vote: bool | None
+    tokens: float
+
+
+@dataclass(frozen=True, slots=True)
 class StoredTask:
     """A triplet with its id in the buffer."""
 

@@ -1,10 +1,10 @@
 """What a buffer's file looks like (docs/buffer.md describes the columns).
 
-Version 1 had no `problem` and no `answer`: such a buffer is read as one without problems, and gets the two tables when
-its run goes on.
+Version 1 had no `problem` and no `answer`, version 2 no `look`: such a buffer is read as one in which these are empty,
+and gets them when its run goes on.
 """
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -91,5 +91,27 @@ CREATE INDEX answer_by_problem ON answer(problem_id);
 CREATE INDEX answer_by_step ON answer(step);
 """
 
-TABLES = ("answer", "problem", "attempt", "task", "proposal")  # in the order that foreign keys let rows be dropped
+LOOK_SCHEMA = """
+CREATE TABLE look(
+    id INTEGER PRIMARY KEY,
+    step INTEGER NOT NULL,            -- after which it was asked; 0: before training
+    method TEXT NOT NULL,
+    key TEXT NOT NULL,                -- the problem's: SOURCE:ID
+    level TEXT NOT NULL,
+    answers INTEGER NOT NULL,
+    solved INTEGER,                   -- answers that are right; NULL where the problem's answer is not known
+    vote INTEGER,                     -- 1: the vote of the answers is right; NULL: not known, or they can't vote
+    tokens REAL NOT NULL              -- of an answer, their mean
+);
+CREATE UNIQUE INDEX look_by_key ON look(method, step, key);
+"""
+
+# In the order that foreign keys let rows be dropped.
+TABLES = ("look", "answer", "problem", "attempt", "task", "proposal")
 TASK_COLUMNS = "id, type, program, inputs, outputs, message"
+_ADDED = {2: PROBLEM_SCHEMA, 3: LOOK_SCHEMA}  # by the version that brought it
+
+
+def added_since(version: int) -> str:
+    """The SQL that brings a buffer of an older version to this one."""
+    return "".join(schema for number, schema in _ADDED.items() if number > version)

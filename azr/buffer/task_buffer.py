@@ -1,7 +1,8 @@
 """TaskBuffer: everything a run ever proposed and answered, in one SQLite file.
 
-Five tables. `proposal` has every text the proposer wrote, valid or not; `task` every validated triplet; `attempt`
-every judged answer to a task; `problem` every problem that was given, and `answer` every judged answer to one.
+Six tables. `proposal` has every text the proposer wrote, valid or not; `task` every validated triplet; `attempt`
+every judged answer to a task; `problem` every problem that was given, and `answer` every judged answer to one; `look`
+what a look at problems now and then came to, problem by problem.
 docs/buffer.md describes the columns. A step's rows are written in one transaction, and the journal is a write-ahead
 log, so other programs can read while the run goes on.
 
@@ -18,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from azr.buffer.connection import check_version, connect
-from azr.buffer.rows import AnswerRow, AttemptRow, Origin, ProblemRow, ProposalRow, StoredTask, TaskRow
-from azr.buffer.schema import PROBLEM_SCHEMA, SCHEMA, SCHEMA_VERSION, TABLES, TASK_COLUMNS
+from azr.buffer.rows import AnswerRow, AttemptRow, LookRow, Origin, ProblemRow, ProposalRow, StoredTask, TaskRow
+from azr.buffer.schema import SCHEMA, SCHEMA_VERSION, TABLES, TASK_COLUMNS, added_since
 from azr.errors import UserError
 from tasks.program import describe, fingerprint
 from tasks.triplet import TaskType, Triplet, Verdict
@@ -52,7 +53,7 @@ class TaskBuffer:
         if path.exists():
             raise UserError(f"{path} exists already; resume that run with --resume, or choose another name=")
         connection = connect(path)
-        connection.executescript(f"BEGIN; {SCHEMA} {PROBLEM_SCHEMA} COMMIT;")
+        connection.executescript(f"BEGIN; {SCHEMA} {added_since(1)} COMMIT;")
         connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
         connection.commit()
         return cls(connection)
@@ -63,9 +64,9 @@ class TaskBuffer:
         if not path.is_file():
             raise UserError(f"no buffer at {path}")
         connection = connect(path)
-        if check_version(connection, path) < SCHEMA_VERSION:
+        if (version := check_version(connection, path)) < SCHEMA_VERSION:
             newer = f"UPDATE meta SET value = '{SCHEMA_VERSION}' WHERE key = 'schema_version';"
-            connection.executescript(f"BEGIN IMMEDIATE; {PROBLEM_SCHEMA} {newer} COMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE; {added_since(version)} {newer} COMMIT;")
         return cls(connection)
 
     def close(self) -> None:
@@ -184,6 +185,14 @@ class TaskBuffer:
             ),
         )
         return _row_id(cursor)
+
+    def add_look(self, row: LookRow) -> None:
+        """Store what a look at a problem came to, unless the same look is stored already."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO look(step, method, key, level, answers, solved, vote, tokens)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (row.step, row.method, row.key, row.level, row.answers, row.solved, row.vote, row.tokens),
+        )
 
     def problems(self) -> int:
         """How many different problems were asked."""

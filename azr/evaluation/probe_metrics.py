@@ -4,6 +4,8 @@ probe/TYPE               share of right answers, each question counting alike: t
 probe/pass@N/TYPE        share of questions that one of N answers is right for
 probe/maj@N/TYPE         share of questions that the vote of N answers is right for, of given problems alone
 probe/copies/TYPE        share of answers that repeat the question
+probe/level-L/METHOD     the score on the given problems of level L
+probe/tokens/METHOD      mean length of an answer to a given problem; probe/tokens-L/METHOD of level L
 probe/grade-G/TYPE       the score on the programs of grade G (azr/evaluation/small/known.py)
 """
 

@@ -17,6 +17,7 @@ from azr.training.watch import PREFIX
 
 _NUMBER = ",.6~g"
 POINTS = 250  # of a line; more are averaged
+NARROW = 330  # pixels that a plot has on a telephone
 SMOOTHED_FROM = 60  # points from which a line gets a moving average
 _WARNING_COLOUR = "#d65c6c"
 _DIFFICULTY_COLOURS = ["#8a3b4a", "#d65c6c", "#d4a72c", "#2fa67a", "#3d8bd4"]
@@ -43,7 +44,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A plot with the words around it. `points` are what it shows, for the table beside it; `unit` "%" marks shares."""
+    """A plot with the words around it. `points` are what it shows, for the table beside it; `unit` "%" marks shares.
+
+    `rows_are` is what the table has a row for: a step, or, where it has none, what the points' lines are; then the
+    points' runs are its columns.
+    """
 
     id: str
     title: str
@@ -51,6 +56,7 @@ class Chart:
     unit: str
     points: tuple[Point, ...]
     spec: dict[str, Any]
+    rows_are: str = "step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ _CURVES = (
            prefix="panel/rate/", unit="%"),
     _Curve("copies", "Answers that repeat the question", "The share, right or wrong.", prefix="solve/copies/",
            unit="%"),
-    _Curve("probe", "Held-out problems", "The share of right answers to the probe; never trained on.",
+    _Curve("probe", "Asked now and then", "Right answers: to the probe's held-out problems, to what a look asks.",
            prefix="probe/", unit="%"),
     _Curve("length-propose", "Length of proposals", "Mean tokens of a response.", prefix="length/propose/"),
     _Curve("length-solve", "Length of answers", "Mean tokens of a response.", prefix="length/solve/"),
@@ -117,7 +123,7 @@ def curves(stories: Sequence[RunStory]) -> list[Chart]:
     points = [point for story in stories for point in _against_the_vote(story)]
     if points:
         caption = "The score of one answer, and what the vote of the untrained model's answers scores."
-        spec = line_spec(points, "%", len(stories))
+        spec = line_spec(points, "%", len(stories), [mark for story in stories for mark in warnings_of(story)])
         charts.append(Chart("against-vote", "Beyond the backbone's own vote", caption, "%", tuple(points), spec))
     for number, story in enumerate(stories):
         phases = _Curve("time", "Time by phase", "Seconds a step.", prefix="time/")
@@ -175,10 +181,10 @@ def line_spec(points: Sequence[Point], unit: str, runs: int, warnings: Sequence[
     values = [_row(point, runs) for point in points]
     smooth = max(sum(1 for p in points if p.line == name) for name in names) >= SMOOTHED_FROM * runs
     axis_format = ".0%" if unit == "%" else _NUMBER
-    colour = alt.Color(
-        "line:N", title=None, scale=alt.Scale(domain=names, range=PALETTE), legend=None if len(names) == 1 else _STROKES
-    )
-    dash = [] if runs == 1 else [alt.StrokeDash("run:N", title=None, legend=_STROKES)]
+    legend = None if len(names) == 1 else _strokes(names)
+    colour = alt.Color("line:N", title=None, scale=alt.Scale(domain=names, range=PALETTE), legend=legend)
+    of_runs = list(dict.fromkeys(point.run for point in points))
+    dash = [] if runs == 1 else [alt.StrokeDash("run:N", title=None, legend=_strokes(of_runs))]
     base = alt.Chart(DATA).encode(x=_STEPS)
     lines = base.mark_line(strokeWidth=1 if smooth else 2, opacity=0.35 if smooth else 1).encode(
         alt.Y("value:Q", title=None, axis=alt.Axis(format=axis_format), scale=alt.Scale(zero=False)), colour, *dash
@@ -222,8 +228,14 @@ def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequenc
 
 
 _STEPS = alt.X("step:Q", title="step", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False))
-_STROKES = alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1, columns=3, columnPadding=18)
 _SQUARES = alt.Legend(orient="top", symbolType="square", symbolOpacity=1, columns=2, columnPadding=18)
+
+
+def _strokes(names: Sequence[str]) -> alt.Legend:
+    """A legend of lines, in as many columns as a narrow screen has room for."""
+    width = 6.5 * max(map(len, names)) + 40  # pixels of a column, by the look of it
+    columns = max(1, min(3, int(NARROW / width)))
+    return alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1, columns=columns, columnPadding=18)
 
 
 def _pointer(values: list[dict[str, Any]], number: str) -> alt.Chart:
@@ -286,7 +298,7 @@ def _construct_chart(story: RunStory, chart_id: str, of_run: str) -> Chart:
     )
     caption = "The share of programs with it, in the first and the last fifth of the tasks."
     spec = finished(alt.layer(link, dots), values, height=22 * len(shown) + 20)
-    return Chart(chart_id, "What programs are made of" + of_run, caption, "%", points, spec)
+    return Chart(chart_id, "What programs are made of" + of_run, caption, "%", points, spec, rows_are="construct")
 
 
 _DOTS = alt.Legend(orient="top")
@@ -305,10 +317,15 @@ def _metric_points(story: RunStory, curve: _Curve) -> Iterable[Point]:
             if line is not None and "/" not in line and isinstance(value, int | float):
                 lines.setdefault(line, []).append((int(metrics["step"]), float(value)))
     for line, values in lines.items():
-        width = -(-len(values) // POINTS)
-        for start in range(0, len(values), width):
-            part = values[start : start + width]
-            yield Point(story.summary.name, part[-1][0], line, fmean(value for _, value in part))
+        yield from (Point(story.summary.name, step, line, value) for step, value in thinned(values))
+
+
+def thinned(values: Sequence[tuple[int, float]]) -> Iterable[tuple[int, float]]:
+    """(step, value) pairs, averaged where there are too many to draw; an average stands at the last of its steps."""
+    width = max(1, -(-len(values) // POINTS))
+    for start in range(0, len(values), width):
+        part = values[start : start + width]
+        yield part[-1][0], fmean(value for _, value in part)
 
 
 def _against_the_vote(story: RunStory) -> Iterable[Point]:

@@ -3,6 +3,7 @@
 Colours hold on a light and on a dark page; axes and text take the colour of the page's own text.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import vl_convert
 
 PALETTE = ["#3d8bd4", "#e07b39", "#2fa67a", "#b565c4", "#d4a72c", "#d65c6c", "#6d7fd8", "#8a8f98"]
 DATA = alt.NamedData("points")
+_STACKED = {"direction": "vertical", "anchor": "start", "offset": 6}  # several legends: one above the other
 TEMPLATES = Path(__file__).parent  # figure.html, figures.js and style.css, which pages share
 
 
@@ -26,6 +28,7 @@ def finished(chart: alt.LayerChart | alt.FacetChart, values: list[dict[str, Any]
         .configure_view(stroke=None)
     )
     spec: dict[str, Any] = configured.to_dict()
+    spec["config"]["legend"]["layout"] = {"top": _STACKED}  # Vega takes it, Altair has no name for it
     others = spec.get("datasets", {})
     return spec | {"datasets": {**others, DATA.name: values}}  # not sooner: Altair copies data with every step it takes
 
@@ -35,6 +38,7 @@ def field_name(key: str) -> str:
     return key.replace("\\", "\\\\").replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")
 
 
+@cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script."""
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")).replace("</script", "<\\/script")

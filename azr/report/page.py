@@ -15,9 +15,13 @@ from pygments.lexers import PythonLexer
 
 import azr
 from azr.browse.tasks import TaskDetail
+from azr.report.bars import paired_bars
 from azr.report.charts import Chart, Point, changes, curves, warnings_of
 from azr.report.drawing import drawing_script, library
+from azr.report.given import GivenStory, given_in_words
+from azr.report.side_by_side import side_by_side
 from azr.report.story import Pick, RunStory
+from azr.report.tables import Table, change_table
 from azr.training.watch import HEADLINES, REMEDIES
 
 ROWS = 12  # of the table beside a plot
@@ -55,6 +59,15 @@ class TaskView:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenView:
+    """A method's given problems as the template wants them."""
+
+    title: str
+    words: list[str]
+    table: Table | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
     """A run as the template wants it."""
 
@@ -67,12 +80,14 @@ class RunView:
     warnings: list[str]
     contrasts: list[tuple[str, TaskView | None, TaskView | None]]
     picks: list[tuple[str, list[TaskView]]]
+    given: list[GivenView]
+    benchmarks: Table | None
 
 
 def render(stories: Sequence[RunStory]) -> str:
     """The page about one run, or about several side by side."""
-    drawn, changed = curves(stories), changes(stories)
-    specs = {chart.id: chart.spec for chart in (*drawn, *changed)}
+    drawn, changed, beside, bars = curves(stories), changes(stories), side_by_side(stories), _bars(stories)
+    specs = {chart.id: chart.spec for chart in (*drawn, *changed, *beside, *bars)}
     names = [story.summary.name for story in stories]
     template = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return template.get_template("page.html").render(
@@ -81,6 +96,10 @@ def render(stories: Sequence[RunStory]) -> str:
         runs=[_run_view(story, f" of {story.summary.name}" if len(stories) > 1 else "") for story in stories],
         settings_title="Settings" if len(stories) == 1 else "Settings that differ",
         settings=_settings(stories),
+        beside=[_plot_view(chart, 1) for chart in beside],
+        bars=[_plot_view(chart, 1) for chart in bars],
+        shows_changes=any(story.given or story.benchmarks for story in stories),
+        tells_tasks=not all(story.is_given_alone for story in stories),
         curves=[_plot_view(chart, len(stories)) for chart in drawn],
         changes=[_plot_view(chart, len(stories)) for chart in changed],
         has_plots=bool(specs),
@@ -100,14 +119,8 @@ def _style() -> str:
 
 def _run_view(story: RunStory, of_run: str) -> RunView:
     """`of_run` goes behind a task's number where several runs have tasks of that number."""
-    summary, total = story.summary, story.statistics.total
-    figures = [
-        ("tasks", f"{total.tasks:,}"),
-        ("distinct programs", f"{total.distinct:,}"),
-        ("proposals", f"{total.proposals:,}"),
-        ("valid", "-" if total.valid_share is None else f"{total.valid_share:.0%}"),
-        ("answers judged", f"{story.statistics.attempts:,}"),
-    ]
+    summary = story.summary
+    figures = [] if story.is_given_alone else _task_figures(story)
     for given in story.statistics.problems:
         right = "nobody knows how many are right" if given.right is None else f"{given.right:.0%} right"
         figures.append((f"{given.method}: problems", f"{given.problems:,}"))
@@ -131,7 +144,42 @@ def _run_view(story: RunStory, of_run: str) -> RunView:
             for c in sorted(story.contrasts, key=lambda c: _TYPES.index(c.type) if c.type in _TYPES else 3)
         ],
         picks=_pick_views(story.picks, of_run),
+        given=[_given_view(given, story, of_run) for given in story.given],
+        benchmarks=change_table(f"Other benchmarks{of_run}", story.benchmarks) if story.benchmarks else None,
     )
+
+
+def _task_figures(story: RunStory) -> list[tuple[str, str]]:
+    total = story.statistics.total
+    return [
+        ("tasks", f"{total.tasks:,}"),
+        ("distinct programs", f"{total.distinct:,}"),
+        ("proposals", f"{total.proposals:,}"),
+        ("valid", "-" if total.valid_share is None else f"{total.valid_share:.0%}"),
+        ("answers judged", f"{story.statistics.attempts:,}"),
+    ]
+
+
+def _given_view(given: GivenStory, story: RunStory, of_run: str) -> GivenView:
+    title = f"{given.method.upper()}{of_run}"
+    rows = [*([given.all] if given.all else []), *given.levels, *given.sources]
+    table = change_table(f"{title}: {' and '.join(given.when)}", rows) if rows else None
+    return GivenView(title, given_in_words(given, story.metrics), table)
+
+
+def _bars(stories: Sequence[RunStory]) -> list[Chart]:
+    """Before and after, of every run that has both."""
+    found = []
+    for number, story in enumerate(stories):
+        of_run = f": {story.summary.name}" if len(stories) > 1 else ""
+        for given in story.given:
+            caption = f"Share of right answers, {' and '.join(given.when)}; the lines are 95 % intervals."
+            for kind, rows in (("level", given.levels), ("source", given.sources)):
+                title = f"{given.method.upper()} by {kind}{of_run}"
+                found.append(paired_bars(f"given-{kind}-{given.method}-{number}", title, caption, rows))
+        caption = "Share of right answers by azr eval; the lines are 95 % intervals."
+        found.append(paired_bars(f"benchmarks-{number}", f"Other benchmarks{of_run}", caption, story.benchmarks))
+    return [chart for chart in found if chart]
 
 
 def _advice(warning: str) -> str:
@@ -167,23 +215,22 @@ def _task_view(task: TaskDetail, of_run: str) -> TaskView:
 
 
 def _plot_view(chart: Chart, runs: int) -> PlotView:
-    """The table has a row a step, at most ROWS of them; a chart without steps has a row a line."""
+    """The table has a row a step, at most ROWS of them, or a row of what the chart has in place of steps."""
     lines: dict[str, dict[Any, float]] = {}
-    stepless = all(point.step == 0 for point in chart.points) and len({point.run for point in chart.points}) > 1
+    has_steps = chart.rows_are == "step"
     for point in chart.points:
-        if (stepless and runs == 1) or chart.id.startswith("constructs"):
-            lines.setdefault(point.run, {})[point.line] = point.value
-        else:
+        if has_steps:
             lines.setdefault(_line_name(point, runs), {})[point.step] = point.value
+        else:
+            lines.setdefault(point.run, {})[point.line] = point.value
     keys = list(dict.fromkeys(key for values in lines.values() for key in values))
-    shown = keys if len(keys) <= ROWS or chart.id.startswith("constructs") else _spread(sorted(keys))
+    shown = _spread(sorted(keys)) if has_steps and len(keys) > ROWS else keys
     rows = [[str(key), *(_value(line.get(key), chart.unit) for line in lines.values())] for key in shown]
-    first_head = "construct" if chart.id.startswith("constructs") else "step"
-    return PlotView(chart.id, chart.title, chart.caption, _label(chart, lines), [first_head, *lines], rows)
+    return PlotView(chart.id, chart.title, chart.caption, _label(chart, lines), [chart.rows_are, *lines], rows)
 
 
 def _label(chart: Chart, lines: dict[str, dict[Any, float]]) -> str:
-    if chart.id.startswith("constructs"):
+    if chart.rows_are != "step":
         return f"{chart.title}. {chart.caption}"
     ends = [(name, min(values), max(values), values) for name, values in lines.items()]
     words = [

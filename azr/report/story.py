@@ -8,6 +8,9 @@ from typing import Any
 from azr.browse.folders import RunSummary, read_config, read_metrics, reading, summarize
 from azr.browse.statistics import BufferStatistics, buffer_statistics
 from azr.browse.tasks import TaskDetail, show_task
+from azr.report.before_after import Row
+from azr.report.benchmarks import found_benchmarks
+from azr.report.given import GivenStory, given_stories
 from azr.training.run import Run
 from tasks.program import describe
 
@@ -42,7 +45,7 @@ class Pick:
 @dataclass(frozen=True, slots=True)
 class RunStory:
     """One run. `difficulty`: (last step of the stretch, how solved, count). `constructs`: word -> share of the programs
-    that have it, (early, late), each over at most SAMPLE programs."""
+    that have it, (early, late), each over at most SAMPLE programs. `benchmarks`: other problems, before and after."""
 
     summary: RunSummary
     config: dict[str, Any]
@@ -52,22 +55,35 @@ class RunStory:
     constructs: dict[str, tuple[float, float]]
     contrasts: tuple[Contrast, ...]
     picks: tuple[Pick, ...]
+    given: tuple[GivenStory, ...]
+    benchmarks: tuple[Row, ...]
+
+    @property
+    def is_given_alone(self) -> bool:
+        """Whether there are given problems, and no task was made or proposed."""
+        return bool(self.given) and not (self.statistics.total.tasks or self.statistics.total.proposals)
 
 
-def gather(run: Run) -> RunStory:
-    """Read a run, going on or ended. Raises UserError where files are missing or broken."""
+def gather(run: Run, benchmarks: tuple[Row, ...] | None = None) -> RunStory:
+    """Read a run, going on or ended; `benchmarks` None are those that lie where `azr eval run` leaves them.
+
+    Raises UserError where files are missing or broken.
+    """
+    config = read_config(run)
     with reading(run) as db:
         contrasts = _contrasts(db)
         shown = {task.summary.id for pair in contrasts for task in (pair.early, pair.late) if task}
         return RunStory(
             summary=summarize(run),
-            config=read_config(run),
+            config=config,
             metrics=read_metrics(run),
             statistics=buffer_statistics(db, rows=STRETCHES),
             difficulty=_difficulty(db),
             constructs=_constructs(db),
             contrasts=contrasts,
             picks=_picks(db, shown),
+            given=given_stories(db, config),
+            benchmarks=found_benchmarks(run) if benchmarks is None else benchmarks,
         )
 
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TypeVar
 
+from azr.buffer import LookRow
 from azr.methods.problems.labels import Evidence, majority, truth
 from azr.problems.asking import Answers
 from tasks.triplet import Verdict
@@ -74,8 +75,8 @@ class Paid:
 def problem_metrics(method: str, paid: Sequence[Paid]) -> dict[str, float]:
     """The metrics of a step's problems."""
     metrics = _voted(method, paid, "")
-    for level in sorted({one.answers.asked.problem.level for one in paid} - {""}):
-        metrics |= _voted(method, [one for one in paid if one.answers.asked.problem.level == level], f"/{level}")
+    for level in _levels(paid):
+        metrics |= _voted(method, _of_level(paid, level), f"/{level}")
     return metrics | _whole(method, paid)
 
 
@@ -127,20 +128,50 @@ def _mean(name: str, measured: Sequence[T], measure: Callable[[T], float]) -> di
 
 
 def look_metrics(method: str, answered: Sequence[Answers]) -> dict[str, float]:
-    """probe/METHOD, the mean share of right answers (avg@N), probe/maj@N/METHOD and probe/pass@N/METHOD.
+    """probe/METHOD, the mean share of right answers (avg@N), probe/maj@N/METHOD and probe/pass@N/METHOD, over the
+    problems whose answer is known; probe/tokens/METHOD, the mean length, over all.
 
-    Over the problems whose answer is known; nothing where none is.
+    Where problems have levels, the first and the last also by these: probe/level-L/METHOD, probe/tokens-L/METHOD.
     """
-    known = [answers for answers in answered if answers.verdicts]
-    if not known:
-        return {}
-    n = len(known[0].completions)
-    paid = [Paid(answers, (), n) for answers in known]
-    return {
-        f"probe/{method}": fmean(fmean(truth(one.evidence)) for one in paid),
-        **_mean(f"probe/maj@{n}/{method}", [one for one in paid if one.answers.tally], lambda one: one.label_is_right),
-        f"probe/pass@{n}/{method}": fmean(any(truth(one.evidence)) for one in paid),
+    n = len(answered[0].completions)
+    paid = [Paid(answers, (), n) for answers in answered]
+    known = [one for one in paid if one.answers.verdicts]
+    metrics = {
+        **_mean(f"probe/{method}", known, _right_share),
+        **_mean(f"probe/maj@{n}/{method}", [one for one in known if one.answers.tally], lambda one: one.label_is_right),
+        **_mean(f"probe/pass@{n}/{method}", known, lambda one: any(truth(one.evidence))),
+        **_mean(f"probe/tokens/{method}", paid, _length),
     }
+    for level in _levels(paid):
+        metrics |= _mean(f"probe/level-{level}/{method}", _of_level(known, level), _right_share)
+        metrics |= _mean(f"probe/tokens-{level}/{method}", _of_level(paid, level), _length)
+    return metrics
+
+
+def look_row(step: int, method: str, answers: Answers) -> LookRow:
+    """What a look after `step` (0: before training) at a problem came to, for the buffer."""
+    paid, problem = Paid(answers, (), len(answers.completions)), answers.asked.problem
+    solved = int(sum(truth(paid.evidence))) if answers.verdicts else None
+    vote = paid.label_is_right if answers.verdicts and answers.tally else None
+    count, tokens = len(answers.completions), _length(paid)
+    return LookRow(step, method, problem.key, problem.level, count, solved, vote, tokens)
+
+
+def _right_share(one: Paid) -> float:
+    return fmean(truth(one.evidence))
+
+
+def _length(one: Paid) -> float:
+    return fmean(len(completion.token_ids) for completion in one.answers.completions)
+
+
+def _levels(paid: Sequence[Paid]) -> list[str]:
+    """The levels that some problem has, in order."""
+    return sorted({one.answers.asked.problem.level for one in paid} - {""})
+
+
+def _of_level(paid: Sequence[Paid], level: str) -> list[Paid]:
+    return [one for one in paid if one.answers.asked.problem.level == level]
 
 
 def problem_line(method: str, metrics: dict[str, float], votes: int) -> str:

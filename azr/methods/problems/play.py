@@ -25,6 +25,7 @@ from azr.methods.problems.labels import LABELS, WANT_SPREADS, Spread
 from azr.methods.problems.metrics import (
     Paid,
     look_metrics,
+    look_row,
     problem_line,
     problem_line_key,
     problem_metrics,
@@ -45,11 +46,12 @@ class ProblemPlay:
         self, seat: Seat, name: str, settings: ProblemsConfig, problems: Sequence[Given], looked: Sequence[Given] = ()
     ) -> None:
         """`looked` are the problems that settings.look asks, where these are others."""
-        self.looks = f"probe/{name}"
+        self.looks = f"probe/tokens/{name}"  # what every look has, whatever is known
         self._looked = looked
         self._name = name
         self._settings = settings
         self._table = seat.table
+        self._buffer = seat.buffer
         self._phase = seat.phase
         self._say = seat.say
         self._wants = seat.wants[Role.SOLVE]
@@ -142,6 +144,9 @@ class ProblemPlay:
         sampling = Sampling(look.samples, self._settings.max_tokens, look.temperature, look.top_p)
         with self._phase(f"look {self._name}", len(asked) * look.samples) as advance:
             answered = ask(self._table, self._tools, asked, sampling, ("look", self._name), advance)
+        with self._buffer.transaction():
+            for answers in answered:
+                self._buffer.add_look(look_row(number, self._name, answers))
         metrics = look_metrics(self._name, answered)
         when = f"after step {number}" if number else "before training"
         self._say(f"probe {when}: {told(metrics) or 'nobody knows the answers'}")

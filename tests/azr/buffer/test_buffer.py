@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from azr.buffer import (
     AnswerRow,
     AttemptRow,
+    LookRow,
     Origin,
     ProblemRow,
     ProposalRow,
@@ -81,7 +82,7 @@ def test_rewinding_drops_what_came_later_and_ids_are_used_again(buffer):
     fill(buffer, 3)
     after_three = buffer.position()
     buffer.rewind(1)
-    assert buffer.position() == {"answer": 0, "problem": 0, "attempt": 1, "task": 1, "proposal": 1}
+    assert buffer.position() == {"look": 0, "answer": 0, "problem": 0, "attempt": 1, "task": 1, "proposal": 1}
     assert buffer.counts()[TaskType.DEDUCTION] == 1
     with buffer.transaction():
         for step in (2, 3):
@@ -142,35 +143,50 @@ def test_another_version_is_refused(tmp_path):
     TaskBuffer.create(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
-    with pytest.raises(UserError, match="version 99, this azr reads versions up to 2"):
+    with pytest.raises(UserError, match="version 99, this azr reads versions up to 3"):
         TaskBuffer.open(path)
 
 
-def first_version(path):
-    """A buffer as azr wrote it before there were problems."""
+LACKS = {1: ("look", "answer", "problem"), 2: ("look",)}
+
+
+def of_version(version, path):
+    """A buffer as azr wrote it before there were problems (1), and before looks were stored (2)."""
     buffer = TaskBuffer.create(path)
     fill(buffer, 2)
     buffer.close()
     with sqlite3.connect(path) as connection:
-        connection.executescript("DROP TABLE answer; DROP TABLE problem;")
-        connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+        connection.executescript("".join(f"DROP TABLE {table};" for table in LACKS[version]))
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(version),))
     return path
 
 
-def test_a_buffer_of_the_first_version_is_read_unchanged_and_brought_up_when_its_run_goes_on(tmp_path):
-    path = first_version(tmp_path / "buffer.sqlite")
+@pytest.mark.parametrize("version", LACKS)
+def test_a_buffer_of_an_older_version_is_read_unchanged_and_brought_up_when_its_run_goes_on(version, tmp_path):
+    path = of_version(version, tmp_path / "buffer.sqlite")
     before = path.read_bytes()
     reader = connect_read_only(path)
     assert reader.execute("SELECT COUNT(*) FROM task").fetchone() == (2,)
-    assert reader.execute("SELECT COUNT(*) FROM problem").fetchone() == (0,)
+    assert [reader.execute(f"SELECT COUNT(*) FROM {table}").fetchone() for table in LACKS[1]] == [(0,)] * 3
     reader.close()
     assert path.read_bytes() == before
     buffer = TaskBuffer.open(path)
     assert buffer.counts()[TaskType.DEDUCTION] == 2
     with buffer.transaction():
         add_answered(buffer, 3)
+        buffer.add_look(LookRow(3, "ttrl", "aime:1", "", 4, None, None, 6.5))
     buffer.close()
     assert connect_read_only(path).execute("SELECT COUNT(*) FROM answer").fetchone() == (1,)
+    assert connect_read_only(path).execute("SELECT COUNT(*) FROM look").fetchone() == (1,)
+
+
+def test_a_look_is_stored_once_and_rewound(buffer):
+    for step, solved in ((0, 1), (0, 1), (4, 3)):
+        with buffer.transaction():
+            buffer.add_look(LookRow(step, "rlvr", "own:3", "2", 4, solved, True, 6.5))
+    assert buffer.position()["look"] == 2
+    buffer.rewind(0)
+    assert buffer.position()["look"] == 1
 
 
 def add_answered(buffer, step):

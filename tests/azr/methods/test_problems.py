@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from azr.browse.folders import reading
 from azr.buffer import connect_read_only
 from azr.cli import app
 from azr.config.fields import (
@@ -257,6 +258,18 @@ def browsed(run, *words):
     return result.output
 
 
+def test_a_look_at_what_nobody_knows_keeps_lengths_alone(model, problems, tmp_path):
+    config = config_for(model, problems, steps=1)
+    run = Run(tmp_path / "run")
+    look = LookConfig(every=1, samples=4)
+    train(replace(config, ttrl=replace(config.ttrl, look=look, answers=False)), run, resume=False, open_engine=says)
+    for line in read_metrics(run.metrics):
+        probed = [name for name in line if name.startswith("probe/")]
+        assert probed == ["probe/tokens/ttrl", "probe/tokens-2/ttrl"]
+    with reading(run) as db:
+        assert set(db.execute("SELECT solved, vote FROM look")) == {(None, None)}
+
+
 def test_a_look_measures_avg_and_maj_at_n_before_on_the_way_and_at_the_end(model, problems, tmp_path):
     config = config_for(model, problems, steps=3)
     look = LookConfig(every=2, sources=(problems,), samples=4)
@@ -268,6 +281,11 @@ def test_a_look_measures_avg_and_maj_at_n_before_on_the_way_and_at_the_end(model
         assert line["probe/ttrl"] == pytest.approx((2 / 4 + 1 / 4 + 0) / 3)
         assert line["probe/maj@4/ttrl"] == pytest.approx(1 / 3)
         assert line["probe/pass@4/ttrl"] == pytest.approx(2 / 3)
+        assert line["probe/level-2/ttrl"] == line["probe/ttrl"]
+        assert line["probe/tokens-2/ttrl"] == line["probe/tokens/ttrl"] > 0
+    with reading(run) as db:
+        kept = db.execute("SELECT step, level, answers, solved, vote FROM look ORDER BY id").fetchall()
+    assert kept == [(step, "2", 4, *row) for step in (0, 2, 3) for row in ((2, 1), (1, 0), (0, 0))]
     assert "ttrl 25.0% (maj@4 33.3%, pass@4 66.7%)" in run.log.read_text()
     charts = {chart.id: chart for chart in curves([gather(run)])}
     drawn = {(point.step, point.line, round(point.value, 3)) for point in charts["against-vote"].points}
