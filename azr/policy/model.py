@@ -81,6 +81,15 @@ def load_policy(config: ModelConfig, weights: Path | None = None) -> Policy:
     return Policy(model, tokenizer, device, source, config.revision)
 
 
+def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
+    """The tokenizer that `load_policy` would give its policy. Raises UserError if the model can't be found."""
+    source = _resolve_source(config.name)
+    try:
+        return AutoTokenizer.from_pretrained(source, revision=config.revision)
+    except (OSError, ValueError) as error:
+        raise UserError(f"the tokenizer of {source!r} can't be loaded: {_first_line(error)}") from error
+
+
 def save_policy(policy: Policy, folder: Path) -> None:
     """Write what `load_policy(config, weights=folder)` reads: the adapter if there is one, else the whole model.
 
