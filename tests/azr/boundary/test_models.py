@@ -69,7 +69,7 @@ def asked(monkeypatch):
 
 
 def crux(place, *words):
-    return ("boundary", *words, "-b", "cruxeval-o", "--data", place / "crux.jsonl", *ASKING)
+    return ("boundary", "-b", "cruxeval-o", "--data", place / "crux.jsonl", *ASKING, *words)
 
 
 def test_models_are_asked_once_and_their_samples_read_ever_after(place, asked):
