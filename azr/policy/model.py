@@ -48,10 +48,10 @@ class Policy:
         """The tokens that end a response: the model's, the tokenizer's, and the chat template's end of a turn."""
         configured = self.base.generation_config.eos_token_id if self.base.generation_config else None
         ids = configured if isinstance(configured, list) else [configured]
-        return frozenset(i for i in (*ids, self.tokenizer.eos_token_id, _end_of_turn(self.tokenizer)) if i is not None)
+        return frozenset(i for i in (*ids, self.tokenizer.eos_token_id, end_of_turn(self.tokenizer)) if i is not None)
 
 
-def _end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int | None:
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int | None:
     """The special token that the chat template puts behind what the assistant says; base models often name another."""
     if tokenizer.chat_template is None:
         return None

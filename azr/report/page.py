@@ -15,6 +15,7 @@ from pygments.lexers import PythonLexer
 
 import azr
 from azr.browse.tasks import TaskDetail
+from azr.report.boundary import boundary_charts
 from azr.report.charts import Chart, Point, changes, curves, warnings_of
 from azr.report.drawing import drawing_script, library
 from azr.report.story import Pick, RunStory
@@ -71,7 +72,7 @@ class RunView:
 
 def render(stories: Sequence[RunStory]) -> str:
     """The page about one run, or about several side by side."""
-    drawn, changed = curves(stories), changes(stories)
+    drawn, changed = [*curves(stories), *boundary_charts(stories)], changes(stories)
     specs = {chart.id: chart.spec for chart in (*drawn, *changed)}
     names = [story.summary.name for story in stories]
     template = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)

@@ -8,6 +8,7 @@ from typing import Any
 from azr.browse.folders import RunSummary, read_config, read_metrics, reading, summarize
 from azr.browse.statistics import BufferStatistics, buffer_statistics
 from azr.browse.tasks import TaskDetail, show_task
+from azr.evaluation.probe_counts import Look, read_looks
 from azr.training.run import Run
 from tasks.program import describe
 
@@ -52,6 +53,7 @@ class RunStory:
     constructs: dict[str, tuple[float, float]]
     contrasts: tuple[Contrast, ...]
     picks: tuple[Pick, ...]
+    looks: list[Look]
 
 
 def gather(run: Run) -> RunStory:
@@ -68,6 +70,7 @@ def gather(run: Run) -> RunStory:
             constructs=_constructs(db),
             contrasts=contrasts,
             picks=_picks(db, shown),
+            looks=read_looks(run.probe),
         )
 
 
