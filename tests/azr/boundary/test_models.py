@@ -18,8 +18,9 @@ from azr.evaluation.sampling import prompt_ids
 from azr.rollout.transformers import TransformersEngine
 from azr.training.checkpoint import save_checkpoint
 from tests.azr.boundary.files import write_lines
-from tests.azr.browser import needs_browser, opened
+from tests.azr.browser import CONTRAST, needs_browser, opened
 from tests.azr.finished import trained_run
+from tests.azr.players import tiny_model_folder
 from tests.azr.rollout.tiny import byte_tokenizer, tiny_model, tiny_policy
 
 ROWS = [{"id": f"p{n}", "code": f"def f(x):\n    return x + {n}", "input": "1", "output": str(1 + n)} for n in range(6)]
@@ -228,20 +229,31 @@ def test_perplexities_of_every_side_and_of_others_under_every_model(place, monke
         perplexities("a", Answers("x", (("p0", ""),)), {("p0", "e3b0c44298fc1c14"): (0, 0.0)})
 
 
-@needs_browser
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1200])
-def test_course_and_perplexities_are_drawn(browser, place, width, dark):
-    run_, policy = trained_run(place / "runs" / "warm", base=place / "base", step=4)
+@pytest.fixture(scope="module")
+def course_page(tmp_path_factory):
+    """A run's course with perplexities, made once."""
+    folder = tmp_path_factory.mktemp("course")
+    base = tiny_model_folder(folder / "base")
+    write_lines(folder / "crux.jsonl", ROWS)
+    run_, policy = trained_run(folder / "runs" / "warm", base=base, step=4)
     save_checkpoint(run_, 8, policy, {}, {}, keep=0)
-    run(*crux(place, "warm", "--steps", "all", "-n", 3, "--perplexity", 2, "--out", "page.html"))
-    page, trouble = opened(browser, place / "page.html", width, dark)
+    page = folder / "page.html"
+    words = ("--steps", "all", "-n", 3, "--perplexity", 2, "--out", page, "--folder", folder / "course")
+    run(*crux(folder, folder / "runs" / "warm", *words))
+    return page
+
+
+@needs_browser
+@pytest.mark.parametrize(("width", "dark"), [(400, True), (1200, False)])
+def test_course_and_perplexities_are_drawn(browser, course_page, width, dark):
+    page, trouble = opened(browser, course_page, width, dark)
     assert trouble == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.eval_on_selector_all("details", "all => all.forEach(one => one.open = true)")
+    assert page.evaluate(CONTRAST) == []
     for name in ("course", "entropy", "perplexity"):
         figure = page.locator(f"#{name}")
-        marks = figure.locator("svg .mark-line path, svg .mark-rect path, svg .mark-rule line")
-        assert marks.count() > 0
+        assert figure.locator("svg .mark-line path, svg .mark-rect path").count() > 0
         assert len(figure.locator("tbody tr").all()) > 0
     page.close()
 
