@@ -1,9 +1,8 @@
 """Every side's samples, counted: read where they are there, asked for where a side is a model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -13,9 +12,6 @@ from azr.boundary.sides import Named, NamedSide
 from azr.boundary.tally import Side, read_side
 from azr.errors import UserError
 from azr.evaluation.plan import Plan
-
-if TYPE_CHECKING:
-    from azr.boundary.temperature import Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +26,12 @@ class Asking:
     equal_entropy: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Gathered:
-    """The sides in order; by label, how each model was asked, and the temperatures that were searched for."""
+    """The sides in their order, and by label how each model among them was asked."""
 
-    sides: list[Side] = field(default_factory=list)
-    plans: dict[str, Plan] = field(default_factory=dict)
-    matches: "dict[str, Match]" = field(default_factory=dict)
+    sides: tuple[Side, ...]
+    plans: Mapping[str, Plan]
 
 
 def gather(
@@ -47,44 +42,45 @@ def gather(
     Where the problems are known, lines without a verdict are judged. Ctrl-C keeps what was sampled and goes through.
     Raises UserError for what can't be read, loaded or done.
     """
-    found = Gathered()
     plan = asking.plan
-    models = [side for side in named if isinstance(side, NamedSide)]
-    if models:
+    if models := [side for side in named if isinstance(side, NamedSide)]:
         from azr.boundary.asking import common_form  # torch
 
         plan = replace(plan, form=common_form(models, plan.form))
+    sides: list[Side] = []
+    plans: dict[str, Plan] = {}
     for side in named:
+        level = sides[0] if sides and asking.equal_entropy else None
         if isinstance(side, NamedSide):
             assert problems is not None  # else it would not have been taken for a model
-            file = _sampled(side, plan, problems, asking, found, console)
+            plans[side.label], file = _sampled(side, replace(asking, plan=plan), problems, level, console)
+        elif level:
+            raise UserError(f"--equal-entropy asks models, and {side.label} is a file of results")
         else:
-            if asking.equal_entropy and found.sides:
-                raise UserError(f"--equal-entropy asks models, and {side.label} is a file of results")
             file = side.file
-        found.sides.append(_read(side.label, file, problems, most))
-    return found
+        sides.append(_read(side.label, file, problems, most))
+    return Gathered(tuple(sides), plans)
 
 
 def _sampled(
-    side: NamedSide, plan: Plan, problems: ProblemSet, asking: Asking, found: Gathered, console: Console
-) -> Path:
+    side: NamedSide, asking: Asking, problems: ProblemSet, level: Side | None, console: Console
+) -> tuple[Plan, Path]:
+    """How the model was asked, and its file of samples; with a `level`, at the temperature where its entropy is that
+    side's."""
     from azr.boundary.asking import plan_of, sample_side  # torch
 
-    own = plan_of(side, plan, asking.folder)
-    if asking.equal_entropy and found.sides:
+    plan = plan_of(side, asking.plan, asking.folder)
+    if level:
         from azr.boundary.temperature import at_equal_entropy
 
-        own, match = at_equal_entropy(side, own, found.sides[0], problems)
-        found.matches[side.label] = match
+        plan, match = at_equal_entropy(side, plan, level, problems)
         console.print(
             f"{side.label}: at temperature {match.temperature:g} its entropy is {match.entropy:.3f} nats a token, "
             f"{match.wanted:.3f} wanted",
             soft_wrap=True,
             markup=False,
         )
-    found.plans[side.label] = own
-    return sample_side(side, own, problems, console)
+    return plan, sample_side(side, plan, problems, console)
 
 
 def _read(label: str, file: Path, problems: ProblemSet | None, most: int | None) -> Side:

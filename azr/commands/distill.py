@@ -65,15 +65,15 @@ def distill(
     read = [read_lessons(file, problems, every, each) for file, problems in zip(teacher, sets, strict=True)]
     named = resolve_model(model)
 
-    from azr.distillation.training import Course
+    from azr.distillation.training import FineTuning
     from azr.distillation.writing import taught_model
     from azr.evaluation.benchmark import PromptForm
     from azr.evaluation.plan import Plan
 
     plan = Plan(form=PromptForm(style) if style else None, device=device, precision=precision)
-    course = Course(epochs, batch, learning_rate, row_tokens, seed=seed)
+    tuning = FineTuning(epochs, batch, learning_rate, row_tokens, seed=seed)
     lessons = [lesson for one in read for lesson in one.chosen]
-    losses = taught_model(named, plan, lessons, course, out, Console(stderr=True, highlight=False))
+    losses = taught_model(named, plan, lessons, tuning, out, Console(stderr=True, highlight=False))
     record = {
         "model": model,
         "teachers": [

@@ -19,7 +19,7 @@ from azr.seeds import stream
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class FineTuning:
     """How often the answers are gone through, how many make an optimizer step, and how fast is learned.
 
     The learning rate rises over the first twentieth and falls on a line to 0 from there.
@@ -53,35 +53,35 @@ def fine_tune(
     policy: Policy,
     model_config: ModelConfig,
     samples: Sequence[Sample],
-    course: Course,
+    tuning: FineTuning,
     on_step: Callable[[int], None],
 ) -> list[float]:
     """Trains the policy's weights in place; the mean cross-entropy of each epoch, in nats a token, as it went by.
 
     `on_step(n)` is told of n more answers. Raises FloatingPointError where a gradient isn't finite.
     """
-    steps = course.epochs * -(-len(samples) // course.batch)
+    steps = tuning.epochs * -(-len(samples) // tuning.batch)
     config = LearnerConfig(
         estimator=Estimator.CISPO,
         aggregation=Aggregation.TOKEN_MEAN,
         truncated_importance=0.0,
-        learning_rate=course.learning_rate,
+        learning_rate=tuning.learning_rate,
         schedule=Schedule.LINEAR,
         warmup_share=0.05,
-        max_batch_tokens=course.max_batch_tokens,
-        logit_chunk=course.logit_chunk,
+        max_batch_tokens=tuning.max_batch_tokens,
+        logit_chunk=tuning.logit_chunk,
     )
     on_processor = policy.device.type == "cpu"
     learner = Learner(
         policy, config, replace(model_config, gradient_checkpointing=not on_processor), optimizer_steps=steps
     )
     losses = []
-    for epoch in range(course.epochs):
+    for epoch in range(tuning.epochs):
         order = list(samples)
-        stream(course.seed, "distill", epoch).shuffle(order)
+        stream(tuning.seed, "distill", epoch).shuffle(order)
         told = []
-        for start in range(0, len(order), course.batch):
-            part = order[start : start + course.batch]
+        for start in range(0, len(order), tuning.batch):
+            part = order[start : start + tuning.batch]
             told += [learner.step(part)["loss"]] * len(part)
             on_step(len(part))
         losses.append(fmean(told))

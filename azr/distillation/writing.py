@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from azr.distillation.lessons import Lesson
-from azr.distillation.training import Course, as_samples, fine_tune
+from azr.distillation.training import FineTuning, as_samples, fine_tune
 from azr.evaluation.models import NamedModel
 from azr.evaluation.plan import Plan
 from azr.evaluation.report import progress_bar
@@ -16,7 +16,7 @@ from azr.policy.model import load_policy, save_merged
 
 
 def taught_model(
-    named: NamedModel, plan: Plan, lessons: Sequence[Lesson], course: Course, out: Path, console: Console
+    named: NamedModel, plan: Plan, lessons: Sequence[Lesson], tuning: FineTuning, out: Path, console: Console
 ) -> list[float]:
     """Teaches the model its lessons and writes it to `out`, which is there only once all of it is written.
 
@@ -26,8 +26,8 @@ def taught_model(
     policy = load_policy(config, named.weights)
     form = plan.form or named.form or natural_form(policy.tokenizer)
     samples = as_samples(policy, lessons, form)
-    with progress_bar(console, "distill", course.epochs * len(samples)) as advance:
-        losses = fine_tune(policy, config, samples, course, advance)
+    with progress_bar(console, "distill", tuning.epochs * len(samples)) as advance:
+        losses = fine_tune(policy, config, samples, tuning, advance)
     aside = out.with_name(f".{out.name}.new")
     shutil.rmtree(aside, ignore_errors=True)
     aside.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from azr.boundary.problem_set import read_problem_set
 from azr.cli import app
 from azr.config.fields import ModelConfig
 from azr.distillation.lessons import read_lessons
-from azr.distillation.training import Course, as_samples, fine_tune
+from azr.distillation.training import FineTuning, as_samples, fine_tune
 from azr.errors import UserError
 from azr.evaluation.benchmark import PromptForm
 from tests.azr.boundary.files import write_lines
@@ -58,8 +58,8 @@ def test_the_loss_is_the_mean_cross_entropy_of_separate_rows(place):
     assert all(policy.tokenizer.decode(sample.response_ids).endswith("\n") for sample in samples)  # where it stops
     with torch.no_grad():
         every = torch.cat([row_logprobs(policy.model, sample) for sample in samples])
-    course = Course(epochs=2, batch=len(samples), learning_rate=1e-3)
-    first, second = fine_tune(policy, ModelConfig(), samples, course, lambda _: None)
+    tuning = FineTuning(epochs=2, batch=len(samples), learning_rate=1e-3)
+    first, second = fine_tune(policy, ModelConfig(), samples, tuning, lambda _: None)
     assert first == pytest.approx(-every.mean().item(), rel=1e-5)
     assert second < first
 
