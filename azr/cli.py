@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from azr.commands import ask, boundary, buffer, doctor, export, plan, report, runs, train
+from azr.commands import ask, boundary, buffer, distill, doctor, export, plan, report, runs, train
 from azr.commands import eval as eval_commands
 from azr.errors import UserError
 
@@ -30,6 +30,7 @@ app.command()(export.export)
 app.command()(ask.ask)
 app.command()(boundary.boundary)
 app.command("delta-se")(boundary.delta_se)
+app.command()(distill.distill)
 app.add_typer(buffer.app, name="buffer")
 app.add_typer(eval_commands.app, name="eval")
 

@@ -7,20 +7,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from azr.boundary.accuracy import BINS, CELLS
+from azr.boundary.course import Course, series
 from azr.boundary.curves import Curve
+from azr.boundary.perplexity import PERCENTS
 from azr.boundary.plots import (
     PARTS,
     Lines,
     accuracy_plot,
+    course_plot,
     curve_plot,
     difference_plot,
+    entropy_plot,
     moves_plot,
     part_sizes,
+    perplexity_plot,
     solved_plot,
 )
 from azr.boundary.study import Contrast, Pair, Study
 from azr.boundary.terminal import doublings, value_and_interval
-from azr.boundary.words import crossing_in_words, percent, points, short_percent, solved_in_words, whole_percent
+from azr.boundary.words import (
+    course_in_words,
+    crossing_in_words,
+    percent,
+    perplexity_in_words,
+    points,
+    short_percent,
+    solved_in_words,
+    whole_percent,
+)
 from azr.report.drawing import PALETTE
 
 
@@ -45,11 +59,13 @@ class Figure:
 
 def figures(study: Study) -> list[Figure]:
     """The figures that the study has numbers for, in the order of the page."""
+    course = _course(study.course) if study.course else []
     if not study.exact:
-        return [_solved(study)]
+        return [*course, _solved(study)]
     reread = [_without_lucky(study)] if any(side.read_curve for side in study.sides) else []
     moves = [_moves(pair, pair.contrast, study) for pair in study.pairs if pair.contrast]
-    return [_pass(study), _differences(study), *reread, _solved(study), _accuracy(study), *moves]
+    likely = [_perplexity(study)] if study.perplexities else []
+    return [*course, _pass(study), _differences(study), *reread, _solved(study), _accuracy(study), *moves, *likely]
 
 
 def side_colours(study: Study) -> dict[str, str]:
@@ -197,6 +213,79 @@ def _moves(pair: Pair, contrast: Contrast, study: Study) -> Figure:
         rows=[[f"{a:.3g}", f"{b:.3g}", str(count)] for a, b, count in moves.cells],
         csv=_csv([f"{pair.first} right", f"{pair.second} right", "problems"], moves.cells),
         spec=moves_plot(moves, pair.first, pair.second, side_colours(study)[pair.second]),
+    )
+
+
+def _course(course: Course) -> list[Figure]:
+    """pass@1 and pass@n by step, and the entropy by step where the samples say it."""
+    steps = [stop.step for stop in course.stops]
+    lines, says = series(course), course_in_words(course)
+    rows = [
+        [str(step), *(f"{100 * v:.1f} [{100 * low:.1f}, {100 * high:.1f}]" for v, low, high in at)]
+        for step, *at in zip(steps, *(values for _, values in lines), strict=True)
+    ]
+    shares = Figure(
+        id="course",
+        title="The boundary, step by step",
+        caption=f"pass@1 and pass@{course.k} of a run's checkpoints on the same {course.problems} problems.",
+        label=f"pass@1 and pass@{course.k} by step. {says}",
+        shows=f"{says} Where pass@1 rises while pass@{course.k} falls, the run finds faster what it "
+        "could do, and loses some of the rest; where both rise, it reaches further. Bands are 95 % intervals.",
+        hides="Bands are those of each step by itself: all steps met the same problems, so a difference between two is "
+        "surer than they look. Checkpoints that were not kept are not here.",
+        head=["step", *(name for name, _ in lines)],
+        rows=rows,
+        csv=_csv(
+            ["step", "line", "value", "low", "high"],
+            (
+                [step, name, *(f"{part:.6g}" for part in at)]
+                for name, values in lines
+                for step, at in zip(steps, values, strict=True)
+            ),
+        ),
+        spec=course_plot(steps, lines),
+    )
+    known = [(stop.step, stop.entropy) for stop in course.stops if stop.entropy is not None]
+    if len(known) < 2:
+        return [shares]
+    ends = f"from {known[0][1]:.3f} nats a token at step {known[0][0]} to {known[-1][1]:.3f} at step {known[-1][0]}"
+    entropy = Figure(
+        id="entropy",
+        title="Entropy, step by step",
+        caption="How undecided the model was while it answered: the mean of -log p over the sampled tokens.",
+        label=f"Entropy {ends}.",
+        shows=f"It goes {ends}. A policy that grows sure gives more equal answers, so that many samples are worth "
+        "less: a part of what pass@k loses at large k is this.",
+        hides="p is at the sampling's own temperature. Where top-p cut unlikely tokens away, they were never drawn: "
+        "the entropy of the whole distribution is higher.",
+        head=["step", "nats a token"],
+        rows=[[str(step), f"{nats:.3f}"] for step, nats in known],
+        csv=_csv(["step", "nats"], ([step, f"{nats:.6g}"] for step, nats in known)),
+        spec=entropy_plot(known),
+    )
+    return [shares, entropy]
+
+
+def _perplexity(study: Study) -> Figure:
+    found = study.perplexities
+    colours = {name: colour for name, colour in side_colours(study).items() if name in {one.under for one in found}}
+    said = " ".join(perplexity_in_words(study))
+    empty = sum(one.empty for one in found)
+    left_out = f" {empty} empty answers have none and are left out." if empty else ""
+    return Figure(
+        id="perplexity",
+        title="Who could have said that",
+        caption="Perplexity of each side's answers under each model: the bar is the middle half, the dark stroke the "
+        "median, and the line reaches from the 5th to the 95th percentile.",
+        label=f"Perplexity of answers under models. {said}",
+        shows=f"{said} Answers of a trained model that its base finds about as likely as its own were within the "
+        "base's reach before; what was learned from elsewhere tends to surprise it.",
+        hides="It says how likely whole answers are, not whether they are right. Texts are cut into tokens anew, which "
+        f"may differ from how they were sampled; the end of an answer is not counted.{left_out}",
+        head=["answers", "under", "answers scored", *(f"{p} %" for p in PERCENTS)],
+        rows=[[one.of, one.under, str(len(one.values)), *(f"{one.at(p):.4g}" for p in PERCENTS)] for one in found],
+        csv=_csv(["under", "of", "perplexity"], ([o.under, o.of, f"{v:.6g}"] for o in found for v in o.values)),
+        spec=perplexity_plot(found, colours),
     )
 
 

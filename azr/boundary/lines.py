@@ -5,6 +5,7 @@
 {"task_id": "7", "n": 1024, "right": 12}                                 counts
 {"task_id": "7", "n": 1024, "solved": true}                              solved or not, where no more is known
 
+A sample may say how many `tokens` it has and their surprise in `nats`, as azr's own samples do: that gives an entropy.
 azr/json_lines.py reads the file, packed or not; nothing but the line at hand is kept in memory.
 """
 
@@ -21,11 +22,15 @@ _WORDS = {str(verdict): verdict is Verdict.RIGHT for verdict in Verdict}
 
 @dataclass(frozen=True, slots=True)
 class SampleLine:
-    """Samples of one problem: texts, and whether each is right (None: not judged yet)."""
+    """Samples of one problem: texts, and whether each is right (None: not judged yet).
+
+    `spent`: a single sample's tokens, and the nats that they surprised by, -log p of each summed; None where unknown.
+    """
 
     task_id: str
     completions: Sequence[str]
     rights: Sequence[bool | None]
+    spent: tuple[int, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ def parse_line(line: bytes) -> SampleLine | CountLine | str:
         return "no field 'task_id'"
     task_id = str(record["task_id"])
     if "completion" in record:
-        return _samples(task_id, [record["completion"]], [record.get("verdict")])
+        return _samples(task_id, [record["completion"]], [record.get("verdict")], _spent(record))
     if "completions" in record:
         completions, verdicts = record["completions"], record.get("verdicts")
         if not isinstance(completions, list):
@@ -62,7 +67,9 @@ def parse_line(line: bytes) -> SampleLine | CountLine | str:
     return "neither a sample (completion), nor counts (n, right), nor solved"
 
 
-def _samples(task_id: str, completions: list[Any], verdicts: Any) -> SampleLine | str:
+def _samples(
+    task_id: str, completions: list[Any], verdicts: Any, spent: tuple[int, float] | None = None
+) -> SampleLine | str:
     if not isinstance(verdicts, list) or len(verdicts) != len(completions):
         return "'verdicts' is not a list with one verdict a completion"
     if not all(isinstance(completion, str) for completion in completions):
@@ -75,7 +82,14 @@ def _samples(task_id: str, completions: list[Any], verdicts: Any) -> SampleLine 
             rights.append(_WORDS[verdict])
         else:
             return f"the verdict {json.dumps(verdict)[:40]} is none of {', '.join(_WORDS)}, true, false"
-    return SampleLine(task_id, completions, rights)
+    return SampleLine(task_id, completions, rights, spent)
+
+
+def _spent(record: dict[str, Any]) -> tuple[int, float] | None:
+    tokens, nats = record.get("tokens"), record.get("nats")
+    if type(tokens) is int and type(nats) in (int, float) and tokens > 0:
+        return tokens, float(nats or 0)
+    return None
 
 
 def _counts(task_id: str, n: Any, right: Any) -> CountLine | str:

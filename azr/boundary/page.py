@@ -13,11 +13,13 @@ import azr
 from azr.boundary.figures import figures
 from azr.boundary.gap import definition
 from azr.boundary.guessing import Mark, RareProblem
+from azr.boundary.sides import settings_beside
 from azr.boundary.study import COVERS, SideFigures, Study
 from azr.boundary.words import crossing_interval, percent, points, short_percent, study_in_words, whole_percent
 from azr.report.drawing import TEMPLATES, drawing_script, library
 
 _HERE = Path(__file__).parent
+_SETTINGS = ("model", "form", "temperature", "top_p", "max_tokens", "seed")
 _LISTED = 400  # ids of a set that are written out; the CSV has all
 
 
@@ -66,6 +68,7 @@ def render(study: Study, questions: Mapping[str, str]) -> str:
         not_shown=len(study.rare) - len(shown),
         too_few=all(side.n.max() * study.rare_below <= 1 for side in study.sides),
         sides=[(side.side.label, str(side.side.file), f"{len(side.side.tallies):,}") for side in study.sides],
+        asked=_asked(study),
         problems=f"{len(study.ids):,}",
         specs=_embedded({figure.id: figure.spec for figure in drawn}),
         tables=_embedded({figure.id: figure.csv for figure in drawn}),
@@ -84,8 +87,16 @@ def _tiles(side: SideFigures) -> list[tuple[str, str]]:
         if len(side.curve.ks) > 1:
             found.insert(1, (f"pass@{side.curve.ks[-1]}", percent(side.curve.value[-1])))
     fewest, most = int(side.n.min()), int(side.n.max())
+    if side.entropy is not None:
+        found.append(("entropy", f"{side.entropy:.2f} nats a token"))
     found.append(("samples a problem", f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"))
     return found
+
+
+def _asked(study: Study) -> list[list[str]]:
+    """How azr asked the models whose samples these are."""
+    asked = [(side.side.label, settings_beside(side.side.file)) for side in study.sides]
+    return [[label, *(str(found.get(key, "-")) for key in _SETTINGS)] for label, found in asked if found]
 
 
 def _crossings(study: Study) -> list[list[str]]:

@@ -1,10 +1,13 @@
 """The study as plain data, for programs: shares in 0…1, ΔSE in points."""
 
+from dataclasses import asdict
 from typing import Any
 
 from azr.boundary.accuracy import BINS
 from azr.boundary.curves import Curve
 from azr.boundary.gap import definition
+from azr.boundary.perplexity import PERCENTS, Perplexities
+from azr.boundary.sides import settings_beside
 from azr.boundary.study import COVERS, Contrast, Pair, SideFigures, Study
 from azr.boundary.words import crossing_in_words
 
@@ -20,6 +23,8 @@ def as_json(study: Study) -> dict[str, Any]:
         "pairs": [_pair(pair) for pair in study.pairs],
         "accuracy_bins": list(BINS),
         "guessing": _guessing(study),
+        "course": None if study.course is None else asdict(study.course),
+        "perplexity": [_perplexity(found) for found in study.perplexities],
         "per_problem": {
             task_id: {f.side.label: [int(f.n[i]), int(f.right[i])] for f in study.sides}
             for i, task_id in enumerate(study.ids)
@@ -35,6 +40,8 @@ def _side(figures: SideFigures) -> dict[str, Any]:
         "samples": int(figures.n.sum()),
         "fewest_samples": int(figures.n.min()),
         "solved": figures.solved,
+        "entropy": figures.entropy,
+        "asked": settings_beside(side.file),
         "bad_lines": side.bad_lines,
         "line_problems": list(side.line_problems),
     }
@@ -114,6 +121,11 @@ def _guessing(study: Study) -> dict[str, Any]:
             for problem in study.rare
         ],
     }
+
+
+def _perplexity(found: Perplexities) -> dict[str, Any]:
+    percentiles = {str(percent): found.at(percent) for percent in PERCENTS}
+    return {"under": found.under, "of": found.of, "percentiles": percentiles, "values": found.values.tolist()}
 
 
 def _curve(curve: Curve) -> dict[str, list[float]]:

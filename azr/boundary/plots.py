@@ -10,7 +10,9 @@ import altair as alt
 import numpy as np
 
 from azr.boundary.accuracy import BINS, Moves
+from azr.boundary.course import Interval
 from azr.boundary.curves import Crossing, Curve, Ints
+from azr.boundary.perplexity import PERCENTS, Perplexities
 from azr.boundary.solved import Overlap
 from azr.report.drawing import DATA, PALETTE, field_name, finished
 
@@ -24,6 +26,7 @@ PARTS = ("both", "only the first", "only the other", "neither")
 _SHARES = alt.Axis(format=".0%")
 _STROKES = alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1, columns=2, columnPadding=18, labelLimit=160)
 _SQUARES = alt.Legend(orient="top", symbolType="square", symbolOpacity=1, columns=2, columnPadding=18, labelLimit=160)
+_STEPS = alt.X("step:Q", title="step", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False))
 _PART_COLOURS = [PALETTE[2], PALETTE[0], PALETTE[1], PALETTE[7]]
 
 
@@ -138,6 +141,65 @@ def moves_plot(moves: Moves, first: str, second: str, colour: str) -> Spec:
         .encode(alt.X("at:Q"), alt.Y("at:Q"))
     )
     return finished(alt.layer(diagonal, circles), rows, height=320)
+
+
+def course_plot(steps: Sequence[int], lines: Sequence[tuple[str, Sequence[Interval]]]) -> Spec:
+    """Shares with their bands against a run's steps."""
+    rows = [
+        {"line": name, "step": step, "value": value, "low": low, "high": high}
+        for name, values in lines
+        for step, (value, low, high) in zip(steps, values, strict=True)
+    ]
+    names = [name for name, _ in lines]
+    colour = alt.Color("line:N", title=None, scale=alt.Scale(domain=names, range=PALETTE), legend=_STROKES)
+    base = alt.Chart(DATA).encode(_STEPS, colour)
+    share = alt.Y("value:Q", title=None, axis=_SHARES)
+    tooltip = ["line:N", "step:Q", *(alt.Tooltip(f"{part}:Q", format=".1%") for part in ("value", "low", "high"))]
+    return finished(
+        alt.layer(
+            base.mark_area(opacity=0.16).encode(alt.Y("low:Q", title=None, axis=_SHARES), alt.Y2("high:Q")),
+            base.mark_line(strokeWidth=2).encode(share),
+            base.mark_point(filled=True, size=48, opacity=1).encode(share, tooltip=tooltip),
+        ),
+        rows,
+        height=260,
+    )
+
+
+def entropy_plot(points: Sequence[tuple[int, float]]) -> Spec:
+    """Nats a token against a run's steps."""
+    base = alt.Chart(DATA).encode(_STEPS, alt.Y("nats:Q", title="nats a token"))
+    layers = [
+        base.mark_line(strokeWidth=2, color=PALETTE[0]),
+        base.mark_point(filled=True, size=48, opacity=1, color=PALETTE[0]).encode(
+            tooltip=["step:Q", alt.Tooltip("nats:Q", format=".3f")]
+        ),
+    ]
+    return finished(alt.layer(*layers), [{"step": step, "nats": nats} for step, nats in points], height=200)
+
+
+def perplexity_plot(found: Sequence[Perplexities], colours: Mapping[str, str]) -> Spec:
+    """A bar for each kind of answers under each model: the middle half and the median; the line holds nine of ten."""
+    rows = [
+        {"pair": f"{one.of} under {one.under}", "side": one.under, **{f"p{p}": one.at(p) for p in PERCENTS}}
+        for one in found
+    ]
+    base = alt.Chart(DATA).encode(
+        alt.Y("pair:N", title=None, sort=None, axis=alt.Axis(labelLimit=150)), _colour(colours, _SQUARES)
+    )
+    across = alt.Scale(type="log", nice=True)
+    axis = alt.Axis(format="~g", labelOverlap="greedy", labelSeparation=8, tickCount=6)
+    tooltip = ["pair:N", *(alt.Tooltip(f"p{p}:Q", title=f"{p} %", format=".3g") for p in PERCENTS)]
+
+    def at(name: str) -> alt.X:
+        return alt.X(f"{name}:Q", title="perplexity", scale=across, axis=axis)
+
+    layers = [
+        base.mark_rule(strokeWidth=2, opacity=0.7).encode(at("p5"), alt.X2("p95:Q")),
+        base.mark_bar(height=18, opacity=0.7).encode(at("p25"), alt.X2("p75:Q"), tooltip=tooltip),
+        base.mark_tick(thickness=3, height=24, color="currentColor").encode(at("p50"), color=alt.value("currentColor")),
+    ]
+    return finished(alt.layer(*layers), rows, height=40 + 34 * len(rows))
 
 
 def _crossing_row(name: str, crossing: Crossing) -> Spec:

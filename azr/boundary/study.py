@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from azr.boundary.accuracy import Moves, histogram, moves
+from azr.boundary.course import Course
 from azr.boundary.curves import (
     CONFIDENCE,
     RESAMPLES,
@@ -22,6 +23,7 @@ from azr.boundary.curves import (
 )
 from azr.boundary.gap import Gap, sampling_gap
 from azr.boundary.guessing import Marks, RareProblem, Reading, rare_problems, reading, without_lucky
+from azr.boundary.perplexity import Perplexities
 from azr.boundary.solved import Overlap, overlap
 from azr.boundary.tally import Side
 from azr.errors import UserError
@@ -39,7 +41,8 @@ COVERS = (
 class SideFigures:
     """One side over the common problems, [problems] each: samples, right ones, and its curves where these are known.
 
-    `read_curve` counts the answers that were marked as lucky as wrong; `reading` says how far the marking is.
+    `read_curve` counts the answers that were marked as lucky as wrong; `reading` says how far the marking is. `entropy`
+    is in nats a sampled token, None where the samples don't say.
     """
 
     side: Side
@@ -49,6 +52,7 @@ class SideFigures:
     histogram: tuple[int, ...] | None
     reading: Reading | None
     read_curve: Curve | None
+    entropy: float | None = None
 
     @property
     def solved(self) -> int:
@@ -78,7 +82,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """All of it. `left_out` are the problems that some side lacks, or has too few samples of (`least` are wanted)."""
+    """All of it. `left_out` are the problems that some side lacks, or has too few samples of (`least` are wanted).
+
+    `course` is one run's, where the study is about its checkpoints; `perplexities` are there where they were asked for.
+    """
 
     ids: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -88,6 +95,8 @@ class Study:
     rare: tuple[RareProblem, ...]
     marks: Marks
     notes: tuple[str, ...]
+    course: Course | None = None
+    perplexities: tuple[Perplexities, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -122,6 +131,7 @@ def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Ma
             histogram=histogram(n, right) if sampled else None,
             reading=reading(rare, side.label, marks) if sampled and side.has_texts else None,
             read_curve=band(again) if again else None,
+            entropy=side.entropy(ids) if sampled else None,
         )
         for side, (n, right), sampled, again in zip(sides, counts, resampled, reread, strict=True)
     )

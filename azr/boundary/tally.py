@@ -5,8 +5,9 @@ its place in the file: the few that a person is to read are fetched later (guess
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from azr.boundary.lines import CountLine, SampleLine, parse_line
@@ -24,11 +25,17 @@ JudgeTexts = Callable[[Sequence[tuple[str, str]]], Sequence[bool]]
 
 @dataclass(slots=True)
 class Tally:
-    """Of one problem. `places` holds the line and the index in the line of each right answer, one after the other."""
+    """Of one problem. `places` holds the line and the index in the line of each right answer, one after the other.
+
+    `measured` of the samples say how many tokens they have and by how many nats these surprised.
+    """
 
     n: int = 0
     right: int = 0
     places: "array[int]" = field(default_factory=lambda: array("q"))
+    measured: int = 0
+    tokens: int = 0
+    nats: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +53,35 @@ class Side:
     bad_lines: int
     line_problems: tuple[LineProblem, ...]
 
+    def only(self, ids: Collection[str]) -> "Side":
+        """The side with these of its problems alone."""
+        return replace(self, tallies={task_id: tally for task_id, tally in self.tallies.items() if task_id in ids})
+
+    def entropy(self, ids: Sequence[str]) -> float | None:
+        """Nats a sampled token over these problems; None where some sample doesn't say what its tokens were.
+
+        It is the mean of -log p over the tokens as they were drawn, p at the temperature of sampling and before any cut
+        by top-p: an unbiased estimate of the entropy where there was no cut, and else one that is too low.
+        """
+        tallies = [self.tallies[task_id] for task_id in ids]
+        if any(tally.measured < tally.n for tally in tallies) or not any(tally.tokens for tally in tallies):
+            return None
+        return sum(tally.nats for tally in tallies) / sum(tally.tokens for tally in tallies)
+
 
 def read_side(
-    label: str, file: Path, judge: JudgeTexts | None = None, known_ids: Collection[str] | None = None
+    label: str,
+    file: Path,
+    judge: JudgeTexts | None = None,
+    known_ids: Collection[str] | None = None,
+    most: int | None = None,
 ) -> Side:
     """Counts a file of results in one pass. Verdicts that are given are taken; `judge` gives the others.
 
+    Of a problem with more samples than `most` the first count; lines of counts have no first ones and count whole.
     Raises UserError where the file can't be read, holds nothing of use, or lacks verdicts and there is no `judge`.
     """
-    counting = _Counting(file, judge)
+    counting = _Counting(file, judge, most)
     bad_lines = 0
     problems: list[LineProblem] = []
     for number, line in numbered_lines(file):
@@ -82,9 +109,11 @@ class _Counting:
 
     file: Path
     judge: JudgeTexts | None
+    most: int | None
     tallies: dict[str, Tally] = field(default_factory=dict)
     exact: bool = True
     has_texts: bool = False
+    _taken: Counter[str] = field(default_factory=Counter)
     _waiting: list[tuple[str, str, int, int]] = field(default_factory=list)
     _waiting_bytes: int = 0
 
@@ -97,6 +126,11 @@ class _Counting:
     def add_samples(self, number: int, line: SampleLine) -> None:
         self.has_texts = True
         for index, right in enumerate(line.rights):
+            if self.most is not None and self._taken[line.task_id] >= self.most:
+                return
+            self._taken[line.task_id] += 1
+            if line.spent:
+                self._measure(line.task_id, *line.spent)
             if right is None:
                 self._wait(line.task_id, line.completions[index], number, index)
             else:
@@ -120,6 +154,12 @@ class _Counting:
         self._waiting_bytes += len(text)
         if len(self._waiting) >= WAITING or self._waiting_bytes >= WAITING_BYTES:
             self.judge_waiting()
+
+    def _measure(self, task_id: str, tokens: int, nats: float) -> None:
+        tally = self.tallies.setdefault(task_id, Tally())
+        tally.measured += 1
+        tally.tokens += tokens
+        tally.nats += nats
 
     def _count(self, task_id: str, right: bool, number: int, index: int) -> None:
         tally = self.tallies.get(task_id)

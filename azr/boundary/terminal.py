@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from azr.boundary.course import Course, series
 from azr.boundary.curves import Curve, Ints
 from azr.boundary.gap import PublishedGap, definition
 from azr.boundary.study import COVERS, Pair, Study
-from azr.boundary.words import study_in_words
+from azr.boundary.words import course_in_words, pairs_in_words, perplexity_in_words
 
 SHOWN_IDS = 40
 
@@ -28,8 +29,11 @@ def value_and_interval(curve: Curve, column: int, sign: str = "") -> str:
 
 def print_study(study: Study, console: Console) -> None:
     """pass@k at the powers of two, who solves what, ΔSE, and all of it in words."""
+    if study.course:
+        console.print(_course_table(study.course))
+        console.print(course_in_words(study.course), soft_wrap=True, markup=False)
     curves = {side.side.label: side.curve for side in study.sides}
-    for pair, said in zip(study.pairs, study_in_words(study), strict=True):
+    for pair, said in zip(study.pairs, pairs_in_words(study), strict=True):
         first, second = curves[pair.first], curves[pair.second]
         if pair.contrast and first and second:
             console.print(_pass_table(first, second, pair, pair.contrast.difference))
@@ -46,6 +50,8 @@ def print_study(study: Study, console: Console) -> None:
                 soft_wrap=True,
                 markup=False,
             )
+    for said in perplexity_in_words(study):
+        console.print(said, soft_wrap=True, markup=False)
     for note in study.notes:
         console.print(f"Note: {note}", soft_wrap=True, markup=False)
     if study.exact:
@@ -65,6 +71,18 @@ def print_published(gaps: Sequence[PublishedGap], console: Console) -> None:
     console.print(table)
     for base, k in dict.fromkeys((gap.base_model, gap.k) for gap in gaps):
         console.print(definition(base, k) + ".", soft_wrap=True, markup=False)
+
+
+def _course_table(course: Course) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for head in ("step", *(f"{name}, per cent" for name, _ in series(course)), "nats a token"):
+        table.add_column(head, justify="right")
+    for i, stop in enumerate(course.stops):
+        shares = [
+            f"{100 * v:.1f} [{100 * low:.1f}, {100 * high:.1f}]" for v, low, high in (s[i] for _, s in series(course))
+        ]
+        table.add_row(str(stop.step), *shares, "–" if stop.entropy is None else f"{stop.entropy:.3f}")
+    return table
 
 
 def _pass_table(first: Curve, second: Curve, pair: Pair, between: Curve) -> Table:

@@ -1,5 +1,6 @@
 """What was found, in plain sentences: for the page's head, the terminal and programs alike."""
 
+from azr.boundary.course import Course
 from azr.boundary.curves import Crossing, Curve
 from azr.boundary.study import Contrast, Pair, Study
 
@@ -80,8 +81,33 @@ def difference_in_words(pair: Pair, contrast: Contrast) -> str:
     return f"{pair.second} − {pair.first}: {', '.join(ends)}."
 
 
+def course_in_words(course: Course) -> str:
+    """How the ends of the curve moved between the first and the last checkpoint."""
+    first, last = course.stops[0], course.stops[-1]
+    moved = f"pass@1 goes from {percent(first.once[0])} to {percent(last.once[0])}"
+    if course.k > 1:
+        moved += f", pass@{course.k} from {percent(first.often[0])} to {percent(last.often[0])}"
+    if first.entropy is not None and last.entropy is not None:
+        moved += f", the entropy from {first.entropy:.2f} to {last.entropy:.2f} nats a token"
+    return f"From step {first.step} to step {last.step}, over {course.problems} problems, {moved}."
+
+
+def perplexity_in_words(study: Study) -> list[str]:
+    """The median perplexity of each kind of answers under each model."""
+    return [
+        f"Under {one.under} the answers of {one.of} have a median perplexity of {one.at(50):.3g}"
+        f" (half of them {one.at(25):.3g} to {one.at(75):.3g})."
+        for one in study.perplexities
+    ]
+
+
 def study_in_words(study: Study) -> list[str]:
-    """The findings, a paragraph for each side against the first."""
+    """The findings, a paragraph for each side against the first, and one for a run's course."""
+    return [*([course_in_words(study.course)] if study.course else []), *pairs_in_words(study)]
+
+
+def pairs_in_words(study: Study) -> list[str]:
+    """A paragraph for each side against the first."""
     said = []
     for pair in study.pairs:
         sentences = []

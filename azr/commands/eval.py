@@ -92,7 +92,8 @@ def run(
     problems = [(b, load_problems(b, places, limit)) for b in chosen]
     named = resolve_model(model, step)
 
-    from azr.evaluation.running import Plan, evaluate
+    from azr.evaluation.plan import Plan
+    from azr.evaluation.running import evaluate
 
     plan = Plan(
         samples=samples,

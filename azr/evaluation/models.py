@@ -25,21 +25,23 @@ class NamedModel:
 def resolve_model(name: str, step: int | None = None, runs: Path = Path("runs")) -> NamedModel:
     """The model that `name` stands for; of a run the checkpoint of `step`, by default the newest.
 
-    Raises UserError where a run has no such checkpoint. Whether any other name can be loaded shows when it is.
+    Step 0 of a run is the model that it started from, which needs no checkpoint. Raises UserError where a run has no
+    such checkpoint. Whether any other name can be loaded shows when it is.
     """
     for folder in (Path(name), runs / name):
         run = Run(folder)
         if run.config.is_file():
-            from azr.training.checkpoint import find_checkpoint  # torch
+            from azr.training.checkpoint import PREFIX, find_checkpoint  # torch
 
-            checkpoint = find_checkpoint(run, step)
+            checkpoint = None if step == 0 else find_checkpoint(run, step)
             config = run_config(run)
             completion = Path(config.prompts.style).name == PromptForm.COMPLETION
+            at = checkpoint.name if checkpoint else f"{PREFIX}{0:06d}"
             return NamedModel(
                 config.model,
-                checkpoint / "model",
-                f"{run.name} {checkpoint.name}",
-                folder / "eval" / checkpoint.name,
+                checkpoint / "model" if checkpoint else None,
+                f"{run.name} {at}",
+                folder / "eval" / at,
                 PromptForm.COMPLETION if completion else PromptForm.REASONING,
             )
     slug = name.strip("/").replace("/", "--")

@@ -15,6 +15,7 @@ from azr.config.fields import ProbeConfig
 from azr.errors import UserError
 from azr.evaluation.benchmarks.small import SETS, small_programs
 from azr.evaluation.data import data_places
+from azr.evaluation.probe_counts import Look
 from azr.evaluation.small.known import KnownProgram, Question, half_of, questions
 from azr.evaluation.small.own import read_programs
 from azr.json_lines import read_json_lines
@@ -31,9 +32,14 @@ class Asked:
     answers: list[Answer]
 
     @property
+    def count(self) -> int:
+        """The number of right answers."""
+        return sum(answer.verdict is Verdict.RIGHT for answer in self.answers)
+
+    @property
     def right(self) -> float:
         """The share of right answers."""
-        return fmean(answer.verdict is Verdict.RIGHT for answer in self.answers)
+        return self.count / len(self.answers)
 
 
 def load_probe(config: ProbeConfig) -> list[Question]:
@@ -51,8 +57,8 @@ def load_probe(config: ProbeConfig) -> list[Question]:
     return asked
 
 
-def run_probe(table: Table, probe: Sequence[Question], advance: Advance) -> dict[str, float]:
-    """The probe's metrics (azr/evaluation/probe_metrics.py): over all answers, each question counting alike."""
+def ask_probe(table: Table, probe: Sequence[Question], advance: Advance) -> list[Asked]:
+    """Every question with its answers, in the order of the questions."""
     config = table.config.probe
     groups = solve(
         table,
@@ -63,14 +69,32 @@ def run_probe(table: Table, probe: Sequence[Question], advance: Advance) -> dict
         max_tokens=config.max_tokens,
         temperature=0.0 if config.samples == 1 else None,
     )
-    asked = [Asked(question, answers) for question, answers in zip(probe, groups, strict=True)]
+    return [Asked(question, answers) for question, answers in zip(probe, groups, strict=True)]
+
+
+def probe_metrics(asked: Sequence[Asked]) -> dict[str, float]:
+    """The probe's metrics (azr/evaluation/probe_metrics.py): over all answers, each question counting alike."""
     metrics: dict[str, float] = {}
-    for kind in dict.fromkeys(question.task.type for question in probe):
-        metrics |= _metrics(kind, [one for one in asked if one.question.task.type is kind], config.samples)
+    for kind in _kinds(asked):
+        metrics |= _metrics(kind, [one for one in asked if one.question.task.type is kind])
     return metrics
 
 
-def _metrics(kind: TaskType, asked: Sequence[Asked], samples: int) -> dict[str, float]:
+def look_at(step: int, asked: Sequence[Asked]) -> Look:
+    """How many answers to each question are right."""
+    right = {
+        str(kind): {one.question.id: one.count for one in asked if one.question.task.type is kind}
+        for kind in _kinds(asked)
+    }
+    return Look(step, len(asked[0].answers), right)
+
+
+def _kinds(asked: Sequence[Asked]) -> list[TaskType]:
+    return list(dict.fromkeys(one.question.task.type for one in asked))
+
+
+def _metrics(kind: TaskType, asked: Sequence[Asked]) -> dict[str, float]:
+    samples = len(asked[0].answers)
     metrics = {f"probe/{kind}": fmean(one.right for one in asked)}
     if samples > 1:
         metrics[f"probe/pass@{samples}/{kind}"] = fmean(one.right > 0 for one in asked)

@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
+
+from transformers import PreTrainedTokenizerBase
 
 from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.judging.check import Judgement, Tools
+from azr.evaluation.plan import SamplingSettings
 from azr.evaluation.samples import Sample, read_samples, write_judged
 from azr.policy.model import Policy, encode_prompt
 from azr.rollout.engine import Completion, Engine, Request
@@ -19,18 +23,6 @@ from azr.training.run import write_whole
 JUDGES = 4  # threads that wait for the sandbox
 
 Advance = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class SamplingSettings:
-    """What decides the samples; a results folder holds samples of one of these alone (but for their number)."""
-
-    model: str
-    form: PromptForm
-    temperature: float  # 0 is greedy
-    top_p: float
-    max_tokens: int
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +47,11 @@ class Respondent:
         )
 
 
+def natural_form(tokenizer: PreTrainedTokenizerBase) -> PromptForm:
+    """How to ask a model of which nothing else is known: in a chat where its tokenizer has a template for one."""
+    return PromptForm.COMPLETION if tokenizer.chat_template is None else PromptForm.REASONING
+
+
 def prompt_ids(policy: Policy, problem: Problem, form: PromptForm) -> tuple[int, ...]:
     """The tokens that ask for the problem: the reasoning form as a chat where the tokenizer has a template."""
     chat = form is PromptForm.REASONING and policy.tokenizer.chat_template is not None
@@ -72,11 +69,18 @@ def claim_folder(folder: Path, settings: SamplingSettings) -> None:
         ]
         if different:
             raise UserError(
-                f"{folder} holds samples made with other settings: {', '.join(different)}; choose another --out"
+                f"{folder} holds samples made with other settings: {', '.join(different)}; choose another folder "
+                "(--out of azr eval run, --folder of azr boundary)"
             )
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(wanted, indent=2) + "\n")
+
+
+def missing_samples(file: Path, problems: Sequence[Problem], samples: int) -> int:
+    """How many judged samples the file lacks for each of these problems to have so many."""
+    given = Counter(sample.task_id for sample in _usable(file, problems))
+    return sum(max(0, samples - given[problem.task_id]) for problem in problems)
 
 
 def sample_benchmark(
@@ -107,17 +111,39 @@ def sample_benchmark(
 
         def on_done(index: int, completions: list[Completion]) -> None:
             desk.take(threads, index, completions)
-            for task_id, text, judgement, truncated in desk.finished(wait=False):
-                write_judged(output, task_id, text, judgement, truncated=truncated)
+            for answer in desk.finished(wait=False):
+                answer.write(output)
                 advance(1)
 
         try:
             respondent.engine.generate(requests, on_done)
         finally:
-            for task_id, text, judgement, truncated in desk.finished(wait=True):
-                write_judged(output, task_id, text, judgement, truncated=truncated)
+            for answer in desk.finished(wait=True):
+                answer.write(output)
                 advance(1)
     return _first(_usable(file, problems), samples)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A completion with its verdict. `text` begins with the part of the answer that was in the prompt."""
+
+    task_id: str
+    text: str
+    judgement: Judgement
+    completion: Completion
+
+    def write(self, output: TextIO) -> None:
+        """Appends it. Its tokens and their surprise, -log p at the temperature of sampling, give an entropy."""
+        write_judged(
+            output,
+            self.task_id,
+            self.text,
+            self.judgement,
+            truncated=self.completion.truncated,
+            tokens=len(self.completion.token_ids),
+            nats=round(-sum(self.completion.logprobs), 4),
+        )
 
 
 class _Desk:
@@ -134,13 +160,13 @@ class _Desk:
         texts = [prefix + completion.text for completion in completions]
         self._open.append((problem, texts, completions, threads.submit(problem.check.judge, self._tools, texts)))
 
-    def finished(self, wait: bool) -> Iterator[tuple[str, str, Judgement, bool]]:
-        """(task, text, judgement, truncated) of what is judged and was not handed out yet; of all of it with `wait`."""
+    def finished(self, wait: bool) -> Iterator[_Answer]:
+        """What is judged and was not handed out yet; all of it with `wait`."""
         for entry in [entry for entry in self._open if wait or entry[3].done()]:
             self._open.remove(entry)
             problem, texts, completions, future = entry
             for text, completion, judgement in zip(texts, completions, future.result(), strict=True):
-                yield problem.task_id, text, judgement, completion.truncated
+                yield _Answer(problem.task_id, text, judgement, completion)
 
 
 def _usable(file: Path, problems: Sequence[Problem]) -> list[Sample]:

@@ -27,7 +27,7 @@ from azr.learner.attention import TreeMask, tree_attention, tree_mask
 from azr.learner.credit import credited, credited_by_values
 from azr.learner.critic import Critic
 from azr.learner.formula import aggregation_of, formula_of
-from azr.learner.forward import hidden_states
+from azr.learner.forward import hidden_states, output_matrix
 from azr.learner.kl import divergence
 from azr.learner.loss import Objective, policy_loss, token_logprobs
 from azr.learner.optimizer import HostAdamW, MasterAdamW, Optimizer
@@ -92,7 +92,7 @@ class Learner:
         self._attention = model_config.attention
         self._response_budget = response_budget
         self._accelerator = Accelerator(cpu=policy.device.type == "cpu")
-        self._head = _output_matrix(policy)
+        self._head = output_matrix(policy)
         self._reference = (
             Reference(policy, start, model_config.attention, config.logit_chunk) if config.kl.coefficient else None
         )
@@ -347,17 +347,3 @@ def _told_of_memory(device: torch.device, tokens: int) -> Iterator[None]:
             " model.gradient_checkpointing=true, or train an adapter (model.lora.rank); `azr plan` says what takes how"
             " much"
         ) from error
-
-
-def _output_matrix(policy: Policy) -> Tensor:
-    """The weight [V, H] that turns hidden states into logits."""
-    head = policy.base.get_output_embeddings()
-    if type(head) is not torch.nn.Linear or head.bias is not None:
-        raise ValueError(
-            f"the learner needs an output layer that is one matrix, not {type(head).__name__}: keep LoRA off lm_head"
-        )
-    config = policy.base.config
-    for name in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
-        if getattr(config, name, None) not in (None, 1, 1.0):
-            raise ValueError(f"the learner takes logits as they are, but {config.model_type} applies {name} to them")
-    return head.weight

@@ -49,10 +49,10 @@ class Policy:
         """The tokens that end a response: the model's, the tokenizer's, and the chat template's end of a turn."""
         configured = self.base.generation_config.eos_token_id if self.base.generation_config else None
         ids = configured if isinstance(configured, list) else [configured]
-        return frozenset(i for i in (*ids, self.tokenizer.eos_token_id, _end_of_turn(self.tokenizer)) if i is not None)
+        return frozenset(i for i in (*ids, self.tokenizer.eos_token_id, end_of_turn(self.tokenizer)) if i is not None)
 
 
-def _end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int | None:
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int | None:
     """The special token that the chat template puts behind what the assistant says; base models often name another."""
     if tokenizer.chat_template is None:
         return None
@@ -80,6 +80,15 @@ def load_policy(config: ModelConfig, weights: Path | None = None) -> Policy:
         model = with_adapter(model, config.lora, weights)
     model.eval()
     return Policy(model, tokenizer, device, source, config.revision)
+
+
+def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
+    """The tokenizer that `load_policy` would give its policy. Raises UserError if the model can't be found."""
+    source = _resolve_source(config.name)
+    try:
+        return AutoTokenizer.from_pretrained(source, revision=config.revision)
+    except (OSError, ValueError) as error:
+        raise UserError(f"the tokenizer of {source!r} can't be loaded: {_first_line(error)}") from error
 
 
 def save_policy(policy: Policy, folder: Path) -> None:

@@ -16,6 +16,7 @@ from pygments.lexers import PythonLexer
 import azr
 from azr.browse.tasks import TaskDetail
 from azr.report.bars import paired_bars
+from azr.report.boundary import boundary_charts
 from azr.report.charts import Chart, Point, changes, curves, warnings_of
 from azr.report.drawing import drawing_script, library
 from azr.report.given import GivenStory, given_in_words
@@ -86,7 +87,8 @@ class RunView:
 
 def render(stories: Sequence[RunStory]) -> str:
     """The page about one run, or about several side by side."""
-    drawn, changed, beside, bars = curves(stories), changes(stories), side_by_side(stories), _bars(stories)
+    drawn, changed = [*curves(stories), *boundary_charts(stories)], changes(stories)
+    beside, bars = side_by_side(stories), _bars(stories)
     specs = {chart.id: chart.spec for chart in (*drawn, *changed, *beside, *bars)}
     names = [story.summary.name for story in stories]
     template = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)

@@ -8,6 +8,7 @@ from typing import Any
 from azr.browse.folders import RunSummary, read_config, read_metrics, reading, summarize
 from azr.browse.statistics import BufferStatistics, buffer_statistics
 from azr.browse.tasks import TaskDetail, show_task
+from azr.evaluation.probe_counts import Look, read_looks
 from azr.report.before_after import Row
 from azr.report.benchmarks import found_benchmarks
 from azr.report.given import GivenStory, given_stories
@@ -55,6 +56,7 @@ class RunStory:
     constructs: dict[str, tuple[float, float]]
     contrasts: tuple[Contrast, ...]
     picks: tuple[Pick, ...]
+    looks: list[Look]
     given: tuple[GivenStory, ...]
     benchmarks: tuple[Row, ...]
 
@@ -84,6 +86,7 @@ def gather(run: Run, benchmarks: tuple[Row, ...] | None = None) -> RunStory:
             picks=_picks(db, shown),
             given=given_stories(db, config),
             benchmarks=found_benchmarks(run) if benchmarks is None else benchmarks,
+            looks=read_looks(run.probe),
         )
 
 

@@ -18,6 +18,7 @@ from azr.config.fields import Config
 from azr.config.settings import dump_config
 from azr.errors import UserError
 from azr.evaluation.probe import load_probe
+from azr.evaluation.probe_counts import rewind_looks
 from azr.evaluation.small.known import Question
 from azr.learner import Learner
 from azr.learner.algorithms import ALGORITHMS
@@ -248,6 +249,7 @@ def _rewind(run: Run, checkpoint: Path | None) -> None:
     finally:
         buffer.close()
     rewind_metrics(run.metrics, step)
+    rewind_looks(run.probe, step)
 
 
 def _check_same_run(run: Run, config: Config) -> None:

@@ -3,6 +3,7 @@
 runs/NAME/config.yaml      the resolved config
 runs/NAME/buffer.sqlite    azr/buffer/task_buffer.py
 runs/NAME/metrics.jsonl    one line a step
+runs/NAME/probe.jsonl      azr/evaluation/probe_counts.py
 runs/NAME/tensorboard/     the same numbers
 runs/NAME/checkpoints/     azr/training/checkpoint.py
 runs/NAME/log.txt          what the console said
@@ -48,6 +49,11 @@ class Run:
     def metrics(self) -> Path:
         """One JSON object a line, one line a step."""
         return self.folder / "metrics.jsonl"
+
+    @property
+    def probe(self) -> Path:
+        """What the probe counted, question by question, one line a look."""
+        return self.folder / "probe.jsonl"
 
     @property
     def tensorboard(self) -> Path:

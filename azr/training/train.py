@@ -15,7 +15,8 @@ from types import FrameType
 import torch
 
 from azr.config.fields import Config
-from azr.evaluation.probe import run_probe
+from azr.evaluation.probe import ask_probe, look_at, probe_metrics
+from azr.evaluation.probe_counts import add_look
 from azr.evaluation.probe_metrics import is_score, told
 from azr.methods.method import Method
 from azr.ranks.group import ALONE, Ranks
@@ -103,7 +104,7 @@ class _Training:
         for method in self._methods:
             metrics |= method.look(number)
         if self._due(self._config.probe.every, number):
-            metrics |= self._probe(f"after step {number}")
+            metrics |= self._probe(number)
         self._telemetry.record(number, metrics)
         self._done = number
         if self._due(self._config.checkpoint.every, number):
@@ -124,14 +125,16 @@ class _Training:
 
     def _probe_before(self) -> None:
         if self._materials.probe and not read_metrics(self._run.metrics):
-            self._telemetry.record(0, self._probe("before training"))
+            self._telemetry.record(0, self._probe(0))
 
-    def _probe(self, when: str) -> dict[str, float]:
+    def _probe(self, number: int) -> dict[str, float]:
         if not self._materials.probe:
             return {}
         with self._telemetry.phase("probe", len(self._materials.probe) * self._config.probe.samples) as advance:
-            metrics = run_probe(self._table, self._materials.probe, advance)
-        self._say(f"probe {when}: {told(metrics)}")
+            asked = ask_probe(self._table, self._materials.probe, advance)
+        metrics = probe_metrics(asked)
+        add_look(self._run.probe, look_at(number, asked))
+        self._say(f"probe {f'after step {number}' if number else 'before training'}: {told(metrics)}")
         return metrics
 
     def _look_before(self, method: Method) -> None:

@@ -8,7 +8,7 @@ import pytest
 from azr.config.choices import Half
 from azr.config.fields import ProbeConfig
 from azr.errors import UserError
-from azr.evaluation.probe import load_probe, run_probe
+from azr.evaluation.probe import ask_probe, load_probe, look_at, probe_metrics
 from azr.evaluation.probe_metrics import is_score, told
 from azr.evaluation.small.known import half_of
 from azr.evaluation.small.own import own_programs
@@ -34,7 +34,7 @@ def ask(model, sandbox, config, say, seen=None):
 
         engine.generate = watched
     table = Table(tiny_config(model, probe=config), policy, engine, sandbox, load_style("completion"))
-    return run_probe(table, load_probe(config), lambda done, total=None: None)
+    return ask_probe(table, load_probe(config), lambda done, total=None: None)
 
 
 def test_the_probe_is_the_same_programs_of_one_half_in_every_way():
@@ -87,7 +87,12 @@ def test_every_answer_counts_and_copies_are_told(model, sandbox):
         answer = (right, shown, "no idea", "'never'")[sample]
         return f" {answer}\n" if task.type is TaskType.DEDUCTION else f"({answer})\n"
 
-    metrics = ask(model, sandbox, config, say)
+    asked = ask(model, sandbox, config, say)
+    metrics = probe_metrics(asked)
+    look = look_at(7, asked)
+    assert (look.step, look.samples) == (7, 4)
+    assert {kind: set(right.values()) for kind, right in look.right.items()} == {str(kind): {1} for kind in BY_TYPE}
+    assert all(len(right) == 6 for right in look.right.values())
     for kind in BY_TYPE:
         assert metrics[f"probe/{kind}"] == pytest.approx(1 / 4)
         assert metrics[f"probe/pass@4/{kind}"] == 1
@@ -119,7 +124,7 @@ def test_induction_is_judged_by_the_pairs_that_were_not_shown(model, sandbox):
         return f"(*x):\n    return {{{table}}}[repr(x)]\n\n"
 
     honest = [len(question.task.message) % 2 for question in load_probe(config)]
-    metrics = ask(model, sandbox, config, say)
+    metrics = probe_metrics(ask(model, sandbox, config, say))
     assert metrics["probe/induction"] == pytest.approx(sum(honest) / len(honest))
     assert 0 < metrics["probe/induction"] < 1
     assert "probe/copies/induction" not in metrics
@@ -129,6 +134,6 @@ def test_one_answer_is_greedy_and_several_are_sampled_as_the_solver_samples(mode
     for samples, temperature in ((1, 0.0), (3, 1.0)):
         seen = []
         config = ProbeConfig(problems=2, data="small-own", types=BY_TYPE, samples=samples, max_tokens=7)
-        metrics = ask(model, sandbox, config, lambda *_: "0\n", seen)
+        metrics = probe_metrics(ask(model, sandbox, config, lambda *_: "0\n", seen))
         assert {(r.n, r.temperature, r.max_tokens) for r in seen} == {(samples, temperature, 7)}
         assert (f"probe/pass@{samples}/deduction" in metrics) == (samples > 1)

@@ -11,8 +11,9 @@ from azr.evaluation.benchmarks import BENCHMARKS
 from azr.evaluation.data import data_places, load_problems
 from azr.evaluation.judging.check import Tools
 from azr.evaluation.models import resolve_model
-from azr.evaluation.running import Plan, wanted_ks
-from azr.evaluation.sampling import Respondent, SamplingSettings, claim_folder, sample_benchmark
+from azr.evaluation.plan import Plan, SamplingSettings
+from azr.evaluation.running import wanted_ks
+from azr.evaluation.sampling import Respondent, claim_folder, sample_benchmark
 from azr.policy.model import Policy
 from azr.rollout.scripted import ScriptedEngine
 from tasks.triplet import Verdict

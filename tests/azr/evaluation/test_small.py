@@ -17,7 +17,8 @@ from azr.evaluation.benchmarks.small import OWN, PUBLIC, SMALL, small_programs
 from azr.evaluation.data import DataPlaces, data_places, load_problems
 from azr.evaluation.judging.check import Tools
 from azr.evaluation.judging.task_answer import TaskAnswer
-from azr.evaluation.sampling import Respondent, SamplingSettings
+from azr.evaluation.plan import SamplingSettings
+from azr.evaluation.sampling import Respondent
 from azr.evaluation.small.drawing import PAIRS_ASKED, Candidate, draw, from_cruxeval, from_mbpp_plus
 from azr.evaluation.small.known import GRADES, KnownProgram, grade_of, half_of, questions
 from azr.evaluation.small.own import own_programs

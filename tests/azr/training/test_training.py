@@ -26,6 +26,7 @@ from azr.config.fields import (
     TrainOn,
 )
 from azr.errors import UserError
+from azr.evaluation.probe_counts import read_looks
 from azr.training.checkpoint import checkpoints, find_checkpoint
 from azr.training.run import Run
 from azr.training.telemetry import read_metrics
@@ -71,6 +72,7 @@ def assert_same_end(run, other):
     for table in ("proposal", "task", "attempt"):
         assert rows(run, table) == rows(other, table)
     assert untimed(run) == untimed(other)
+    assert run.probe.read_bytes() == other.probe.read_bytes()
     ours, theirs = weights(run), weights(other)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -85,6 +87,15 @@ def test_all_six_strata_train_and_the_weights_move(finished, model):
     assert any(line["learner/grad_norm"] > 0 for line in lines[1:])
     before, after = load_file(model / "model.safetensors"), weights(finished)
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_probes_counts_are_kept_question_by_question(finished):
+    for look in read_looks(finished.probe):
+        (metrics,) = [line for line in read_metrics(finished.metrics) if line["step"] == look.step]
+        for kind, right in look.right.items():
+            share = sum(right.values()) / len(right) / look.samples
+            assert metrics[f"probe/{kind}"] == pytest.approx(share, rel=1e-5)
+    assert [look.step for look in read_looks(finished.probe)] == [0, 2, 4, 5]
 
 
 def test_the_buffer_tells_the_whole_story(finished):

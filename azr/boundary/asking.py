@@ -1,0 +1,94 @@
+"""Samples that are missing, asked of models: side by side in one form, and gone on with where they were stopped.
+
+A side's samples lie where azr eval run puts them (or in a folder of the study's own), in its shape, so that a later
+call finds them with or without the model.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from azr.boundary.problem_set import ProblemSet
+from azr.boundary.sides import NamedSide, file_name
+from azr.errors import UserError
+from azr.evaluation.benchmark import PromptForm
+from azr.evaluation.judging.check import open_tools
+from azr.evaluation.plan import Plan
+from azr.evaluation.report import progress_bar
+from azr.evaluation.running import asked_model
+from azr.evaluation.sampling import claim_folder, missing_samples, natural_form, sample_benchmark
+from azr.policy.model import load_tokenizer
+
+TOLD_EVERY_S = 60.0  # where there is no terminal to draw a bar in
+
+
+def common_form(sides: Sequence[NamedSide], style: PromptForm | None) -> PromptForm:
+    """The one form in which all sides are asked: `style`, else what the runs were trained on, else what fits the first.
+
+    Raises UserError where runs were trained on different forms and nobody chose.
+    """
+    if style:
+        return style
+    forms = list(dict.fromkeys(side.model.form for side in sides if side.model.form))
+    if len(forms) > 1:
+        raise UserError(f"the runs were trained on different prompts ({' and '.join(forms)}): choose with --style")
+    return forms[0] if forms else natural_form(load_tokenizer(sides[0].model.config))
+
+
+def plan_of(side: NamedSide, plan: Plan, folder: Path | None) -> Plan:
+    """The side's own plan: its samples go below the study's folder, where there is one."""
+    return replace(plan, out=folder / file_name(side.label)) if folder else plan
+
+
+def sample_side(side: NamedSide, plan: Plan, problems: ProblemSet, console: Console) -> Path:
+    """The file with `plan.samples` judged samples of each problem; the model is loaded only where some are missing.
+
+    `plan.form` is given. Ctrl-C keeps what was sampled and goes through.
+    """
+    assert plan.form is not None
+    folder = plan.results(side.model, plan.form)
+    file = folder / f"{problems.benchmark.name}.jsonl"
+    claim_folder(folder, plan.settings(side.model, plan.form))
+    missing = missing_samples(file, problems.asked, plan.samples)
+    if not missing:
+        return file
+    total = len(problems.asked) * plan.samples
+    console.print(
+        f"{side.label}: {total - missing:,} of {total:,} samples are in {file}, {missing:,} are missing; "
+        "if stopped, the same command goes on",
+        soft_wrap=True,
+        markup=False,
+    )
+    with (
+        asked_model(side.model, plan, plan.form, problems.asked) as respondent,
+        open_tools() as tools,
+        _told(console, side.label, total, missing) as advance,
+    ):
+        sample_benchmark(respondent, problems.benchmark, problems.asked, plan.samples, file, tools, advance)
+    return file
+
+
+@contextmanager
+def _told(console: Console, label: str, total: int, missing: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar; where none can be drawn, a line a minute, for a log."""
+    with progress_bar(console, label, total) as bar:
+        if console.is_terminal:
+            yield bar
+            return
+        began = told = time.monotonic()
+        done = 0
+
+        def advance(more: int) -> None:
+            nonlocal done, told
+            done += more
+            now = time.monotonic()
+            if now - told >= TOLD_EVERY_S:
+                told = now
+                left = (total - done) * (now - began) / max(1, done - (total - missing))
+                console.print(f"{label}: {done:,} of {total:,}, some {left / 60:.0f} minutes left", soft_wrap=True)
+
+        yield advance

@@ -1,0 +1,1 @@
+"""`azr distill`: answers made elsewhere are learned. lessons.py chooses them, training.py fine-tunes on them."""
