@@ -80,7 +80,5 @@ ROOM = Room(
     longest=lambda config: max(config.propose.max_tokens, config.solver.max_tokens),
     updates=lambda config: config.solver.rounds,
     fixed=("propose", "seeding"),
-    baselines=(
-        Role.SOLVE,
-    ),  # a greedy proposal would have to be estimated as others are, for a number that trains nothing
+    baselines=(Role.SOLVE,),  # a greedy proposal would have to be estimated as the others are, and trains nothing
 )

@@ -205,13 +205,13 @@ def test_the_majority_pays_a_greedy_answer_without_asking_it(model, problems, tm
         assert line["ttrl/majority_ratio"] == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize("label", [Label.PROBABILITY, Label.ENTROPY, Label.SELF_CERTAINTY])
+@pytest.mark.parametrize("label", [Label.PROBABILITY, Label.ENTROPY])
 def test_a_greedy_answer_is_paid_by_its_confidence_too(model, problems, tmp_path, label):
     run = Run(tmp_path / "run")
     learner = LearnerConfig(estimator=Estimator.REMAX)
     train(config_for(model, problems, "ttrl", label, learner, steps=1), run, False, says)
     (line,) = read_metrics(run.metrics)
-    low, high = {Label.PROBABILITY: (0, 1), Label.ENTROPY: (-10, 0), Label.SELF_CERTAINTY: (0, 1e3)}[label]
+    low, high = {Label.PROBABILITY: (0, 1), Label.ENTROPY: (-10, 0)}[label]
     assert low < line["ttrl/greedy"] < high
 
 
