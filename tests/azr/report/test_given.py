@@ -73,6 +73,7 @@ def test_it_says_how_good_the_labels_are_and_where_the_score_stands(html):
     assert "paid by the majority of the answers" in html
     # label accuracy is 0.5 + 0.02 a step: the mean of steps 1 and 2, then of 7 and 8
     assert "was right for 53.0% of the problems in steps 1 to 2, and for 65.0% in steps 7 to 8" in html
+    assert "would have paid for 81.5% of the answers, then for 87.5%" in html
     assert "the vote of 8 answers in 33.3%. At the last look one answer was right in 33.3%: level with it" in html
 
 
