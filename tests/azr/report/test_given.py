@@ -163,6 +163,13 @@ def test_two_runs_with_the_same_label_are_no_bound(tmp_path):
     assert {point.line for point in charts[0].points} == {"one", "two"}
 
 
+def test_rlvr_beside_ttrl_is_no_bound_and_says_who_pays(runs, tmp_path):
+    stories = [gather(runs[0]), gather(given_run(tmp_path / "rlvr", Label.TRUTH, method="rlvr"))]
+    looks = side_by_side(stories)[0]
+    assert looks.title == "Accuracy"
+    assert {point.line for point in looks.points} == {"ttrl-amc (majority)", "rlvr (truth)"}
+
+
 def test_selfplay_stands_beside_rlvr(tmp_path):
     stories = [
         gather(finished_run(tmp_path / "selfplay")),
