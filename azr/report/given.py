@@ -152,11 +152,13 @@ def _labels_in_words(story: GivenStory, metrics: Sequence[Mapping[str, float]]) 
         for kind in ("label_accuracy", "reward_accuracy")
     )
     of_some = "" if story.known == story.problems else f" (of the {story.known:,} whose answer is known)"
-    return [
+    labels = (
         f"The largest cluster of a problem's answers was right for {label:.1%} of the problems{of_some} in"
-        f" {_steps(ends[0])}, and for {later_label:.1%} in {_steps(ends[1])}. Rewards were those that the truth would"
-        f" have paid for {reward:.1%} of the answers, then for {later_reward:.1%}."
-    ]
+        f" {_steps(ends[0])}, and for {later_label:.1%} in {_steps(ends[1])}."
+    )
+    shares = f"{reward:.1%} of the answers, then for {later_reward:.1%}"
+    rewards = f"Rewards were those that the truth would have paid for {shares}."
+    return [labels] if story.label == Label.TRUTH else [f"{labels} {rewards}"]
 
 
 def _steps(lines: Sequence[Mapping[str, float]]) -> str:

@@ -73,6 +73,7 @@ def test_it_says_how_good_the_labels_are_and_where_the_score_stands(html):
     assert "paid by the majority of the answers" in html
     # label accuracy is 0.5 + 0.02 a step: the mean of steps 1 and 2, then of 7 and 8
     assert "was right for 53.0% of the problems in steps 1 to 2, and for 65.0% in steps 7 to 8" in html
+    assert "would have paid for 81.5% of the answers, then for 87.5%" in html
     assert "the vote of 8 answers in 33.3%. At the last look one answer was right in 33.3%: level with it" in html
 
 
@@ -160,6 +161,13 @@ def test_two_runs_with_the_same_label_are_no_bound(tmp_path):
     charts = side_by_side([gather(given_run(tmp_path / name)) for name in ("one", "two")])
     assert charts[0].title == "Accuracy"
     assert {point.line for point in charts[0].points} == {"one", "two"}
+
+
+def test_rlvr_beside_ttrl_is_no_bound_and_says_who_pays(runs, tmp_path):
+    stories = [gather(runs[0]), gather(given_run(tmp_path / "rlvr", Label.TRUTH, method="rlvr"))]
+    looks = side_by_side(stories)[0]
+    assert looks.title == "Accuracy"
+    assert {point.line for point in looks.points} == {"ttrl-amc (majority)", "rlvr (truth)"}
 
 
 def test_selfplay_stands_beside_rlvr(tmp_path):
