@@ -1,7 +1,6 @@
 """`azr distill`: fine-tune a model on answers made elsewhere, to stand beside what learns by reward."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -74,12 +73,13 @@ def distill(
     tuning = FineTuning(epochs, batch, learning_rate, row_tokens, seed=seed)
     lessons = [lesson for one in read for lesson in one.chosen]
     losses = taught_model(named, plan, lessons, tuning, out, Console(stderr=True, highlight=False))
+    teachers = [
+        {"file": str(file), "benchmark": name, "answers": one.read, "right": one.right, "learned": len(one.chosen)}
+        for file, name, one in zip(teacher, benchmark, read, strict=True)
+    ]
     record = {
         "model": model,
-        "teachers": [
-            {"file": str(file), "benchmark": name, "answers": one.read, "right": one.right, "learned": len(one.chosen)}
-            for file, name, one in zip(teacher, benchmark, read, strict=True)
-        ],
+        "teachers": teachers,
         "all": every,
         "epochs": epochs,
         "batch": batch,
@@ -91,7 +91,7 @@ def distill(
     if as_json:
         print_json({"folder": str(out), **record})
         return
-    for one in record["teachers"]:
+    for one in teachers:
         print(f"{one['file']}: {one['answers']} answers, {one['right']} right, {one['learned']} learned")
-    print(f"cross-entropy by epoch, nats a token: {', '.join(f'{loss:.3f}' for loss in losses)}", file=sys.stdout)
+    print(f"cross-entropy by epoch, nats a token: {', '.join(f'{loss:.3f}' for loss in losses)}")
     print(f"{out}; try next: azr boundary base={model} taught={out} -b BENCHMARK")

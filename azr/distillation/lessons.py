@@ -44,13 +44,13 @@ def read_lessons(file: Path, problems: ProblemSet, every: bool, each: int | None
     unjudged = [answer for answer, right in answers.items() if right is None]
     with judge_of(problems.by_id) as judge:
         answers |= dict(zip(unjudged, judge(unjudged), strict=True)) if unjudged else {}
-    right = sum(bool(verdict) for verdict in answers.values())
+    count = sum(bool(verdict) for verdict in answers.values())
     chosen = _first_of_each([answer for answer, verdict in answers.items() if every or verdict], each)
     if not chosen:
         raise UserError(
-            f"{file}: nothing to learn: {len(answers)} answers to problems of {problems.benchmark.name}, {right} right"
+            f"{file}: nothing to learn: {len(answers)} answers to problems of {problems.benchmark.name}, {count} right"
         )
-    return Lessons(tuple(Lesson(problems.by_id[task_id], text) for task_id, text in chosen), len(answers), right)
+    return Lessons(tuple(Lesson(problems.by_id[task_id], text) for task_id, text in chosen), len(answers), count)
 
 
 def _first_of_each(answers: Sequence[tuple[str, str]], each: int | None) -> list[tuple[str, str]]:
