@@ -258,7 +258,9 @@ def test_a_changed_gguf_file_is_unpacked_anew(tmp_path: Path) -> None:
 def test_several_processes_may_unpack_at_once(tmp_path: Path) -> None:
     file = tmp_path / "tiny.gguf"
     write_gguf(file)
-    code = f"import pathlib, azr.policy.gguf_cache; print(azr.policy.gguf_cache.plain_folder(pathlib.Path({str(file)!r})))"
+    code = (
+        f"import pathlib, azr.policy.gguf_cache; print(azr.policy.gguf_cache.plain_folder(pathlib.Path({str(file)!r})))"
+    )
     running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     folders = {Path(process.communicate()[0].strip()) for process in running}
     assert [process.returncode for process in running] == [0, 0, 0]
