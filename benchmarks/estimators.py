@@ -259,7 +259,10 @@ def figure(found: Sequence[Compared]) -> str:
     zero = alt.Chart().mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(0))
     chart = alt.layer(zero, bars, dots).properties(width=300, height=20 * len(found) + 40)
     faceted = chart.facet(data=alt.Data(values=points), column=alt.Column("measure:N", title=None, sort=None))
-    return str(vl_convert.vegalite_to_svg(faceted.resolve_scale(x="independent").to_json()))
+    faceted = faceted.resolve_scale(x="independent").properties(
+        padding={"left": 60, "right": 20, "top": 5, "bottom": 5}
+    )
+    return str(vl_convert.vegalite_to_svg(faceted.to_json()))
 
 
 def _points(one: Compared) -> Iterator[Mapping[str, Any]]:
