@@ -21,7 +21,7 @@ def resolve_device(name: str) -> torch.device:
     works on the first that it sees. Raises UserError for a device this machine lacks, and for `auto` where the machine
     has an NVIDIA card that torch can't use: to train on the processor instead, one says so.
     """
-    number = name.removeprefix("cuda:")
+    asked, number = name, name.removeprefix("cuda:")
     if number != name and number.isdigit() and not torch.cuda.is_initialized():
         name = _see_only(int(number))
     if name == "auto":
@@ -33,7 +33,7 @@ def resolve_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError
         line = (str(error).strip() or type(error).__name__).splitlines()[0].strip()
-        raise UserError(f"model.device {name!r} can't be used here ({line}): try auto or cpu") from error
+        raise UserError(f"model.device {asked!r} can't be used here ({line}): try auto or cpu") from error
     return device
 
 

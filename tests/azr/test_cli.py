@@ -127,7 +127,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(words, told, tmp_path):
 def test_a_card_that_runs_out_late_is_one_line(tmp_path):
     script = (
         "import torch, azr.cli, azr.training.train as t\n"
-        "def train(*_): raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB.\\nmore')\n"
+        "def train(*_, **__): raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB.\\nmore')\n"
         "t.train = train\n"
         "azr.cli.main()"
     )
