@@ -63,7 +63,7 @@ def test_a_device_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.skipif(torch.cuda.is_available(), reason="hides this machine's cards")
 def test_of_several_cards_only_the_named_one_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-    with pytest.raises(UserError, match="'cuda:0' can't be used here"):
+    with pytest.raises(UserError, match="'cuda:1' can't be used here"):
         resolve_device("cuda:1")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "6"
 
