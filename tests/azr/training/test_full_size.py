@@ -20,7 +20,15 @@ from azr.training.train import train
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 RLVR = Path(__file__).parents[3] / "configs" / "rlvr-smollm2.yaml"
-SMALL = ["steps=2", "rlvr.batch=2", "rlvr.votes=2", "rlvr.max_tokens=8", "probe.every=0", "checkpoint.every=0"]
+SMALL = [
+    "steps=2",
+    "rlvr.batch=2",
+    "rlvr.votes=2",
+    "rlvr.max_tokens=8",
+    "rlvr.look.every=0",
+    "probe.every=0",
+    "checkpoint.every=0",
+]
 
 
 @pytest.fixture(scope="module")
