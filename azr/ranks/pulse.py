@@ -17,6 +17,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, 
 
 BEAT_S = 1.0
 SILENCE_S = 40.0  # after which a rank counts as gone: the run has to end within a minute
+_ASLEEP_S = 10.0  # between two beats of its own, after which a rank has missed what others said
 _STORE_S = 20.0  # within which the store answers
 _LEFT = "left"
 
@@ -64,7 +65,7 @@ class Pulse:
         return self._line(still, "has ended") if still else ""
 
     def _beat(self) -> None:
-        count = 0
+        count, now = 0, time.monotonic()
         while not self._ended.wait(BEAT_S):
             count += 1
             try:
@@ -74,7 +75,9 @@ class Pulse:
                 if not self._ended.is_set():
                     _end(f"rank {self._rank}: the launcher's store does not answer, so the run ends here")
                 return
-            now = time.monotonic()
+            now, before = time.monotonic(), now
+            if now - before > _ASLEEP_S:  # this process was stopped, or the machine slept: nobody could be heard
+                self._seen = {}
             for other, word in words.items():
                 if self._seen.get(other, ("", 0.0))[0] != word:
                     self._seen[other] = (word, now)
