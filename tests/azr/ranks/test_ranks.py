@@ -110,7 +110,7 @@ def test_an_adapter_does(model, tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_four_ranks_with_less_to_learn_than_hands(model, tmp_path):
-    words = ["learner.max_batch_tokens=4096", "solver.batch=1", "probe.every=0"]  # a micro-batch or two for four
+    words = ["learner.max_batch_tokens=16384", "solver.batch=1", "probe.every=0"]  # a micro-batch or two for four
     assert_same_end(play(model, tmp_path / "1", 1, *words), play(model, tmp_path / "4", 4, *words))
 
 
