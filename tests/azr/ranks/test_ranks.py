@@ -85,11 +85,10 @@ def test_two_ranks_end_where_one_does(model, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("ranks", [2, 4])
-def test_every_estimator_does(tmp_path, ranks):
+def test_every_estimator_does(tmp_path):
     """Full and with an adapter, with a KL term too; with a step for one hand alone, and one for none."""
     ends = []
-    for size in (1, ranks):
+    for size in (1, 2):
         out = tmp_path / f"{size}.pt"
         subprocess.run([*launcher(size), "-m", "tests.azr.ranks.learned", str(out)], check=True, timeout=800)
         ends.append(torch.load(out))
