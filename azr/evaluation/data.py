@@ -112,7 +112,7 @@ def _hub_rows(benchmark: Benchmark) -> Iterator[Row]:
     try:
         import datasets
     except ImportError as error:
-        raise UserError(f"{missing}; to read {hub.path} from the hub, install azr[hub]") from error
+        raise UserError(f"{missing}; to read {hub.path} from the hub, pip install datasets") from error
     options: dict[str, Any] = {"split": hub.split}
     if hub.files:
         path, options["data_files"] = "json", {hub.split: [f"hf://datasets/{hub.path}/{file}" for file in hub.files]}

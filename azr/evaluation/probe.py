@@ -149,7 +149,7 @@ def _from_hub(data: str) -> list[dict[str, str]]:
     try:
         from datasets import load_dataset
     except ImportError:
-        raise UserError(f"probe.data={data} is on the hub: pip install 'azr[hub]', or probe.data={SETS[0]}") from None
+        raise UserError(f"probe.data={data} is on the hub: pip install datasets, or probe.data={SETS[0]}") from None
     try:
         records = [dict(row) for row in load_dataset(data, split="test")]
     except Exception as error:  # whatever the network and the hub's client raise
