@@ -108,7 +108,7 @@ def deal_by_size(sizes: Sequence[int], hands: int) -> list[list[int]]:
 def open_ranks() -> Iterator[Ranks]:
     """The processes that a launcher started together; one alone where none did.
 
-    Each of a machine's ranks sees one card of those that are visible, by its number on the machine. Raises
+    On a machine with cards each rank works on the one of its number there, where `model.device` is auto or cuda. Raises
     RankLostError, naming the rank, in every process soon after one of them ended or stopped answering.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))

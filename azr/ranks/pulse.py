@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 
@@ -52,9 +53,10 @@ class Pulse:
         self._thread.join(2 * _STORE_S)
 
     def leave(self) -> None:
-        """Say that this rank ends, and means to."""
+        """Say that this rank ends, to whoever still listens."""
         self._ended.set()
-        self._store.set(f"azr/pulse/{self._rank}", _LEFT)
+        with suppress(RuntimeError):  # the store may be gone with what kept it
+            self._store.set(f"azr/pulse/{self._rank}", _LEFT)
 
     def lost(self) -> str:
         """The line that names the ranks whose pulse stands still for some seconds; empty where none does."""

@@ -131,6 +131,7 @@ def open_for_training(
     `open_engine` is asked for the engine once the policy is loaded. Of several ranks this is the first.
     Raises UserError for what the user can mend; a run that could not start leaves no folder behind.
     """
+    _check_device(config, ranks)
     materials = gather(config)
     disable_progress_bar()  # transformers' own, which would cut through ours
     with hold(run), ExitStack() as stack:
@@ -164,6 +165,14 @@ def open_for_training(
         methods = [open_method(seat) for open_method in materials.openers]
         led = led_learner(learner, ranks)
         yield OpenRun(config, run, materials, telemetry, buffer, table, led, methods, watch, done)
+
+
+def _check_device(config: Config, ranks: Ranks) -> None:
+    if ranks.size > 1 and config.model.device.startswith("cuda:"):
+        raise UserError(
+            f"model.device={config.model.device} is one card for {ranks.size} ranks: set it to auto, and each rank"
+            " takes the card of its number"
+        )
 
 
 def open_parts(

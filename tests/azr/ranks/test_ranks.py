@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -17,9 +18,12 @@ from safetensors.torch import load_file
 
 from azr.buffer import connect_read_only
 from azr.config.fields import Estimator
-from azr.ranks.group import deal_by_size
+from azr.errors import UserError
+from azr.ranks.group import Ranks, deal_by_size
 from azr.training.checkpoint import checkpoints, find_checkpoint
+from azr.training.opening import open_for_training
 from azr.training.run import Run
+from tests.azr.players import tiny_config
 
 STEPS = 3
 TABLES = ("proposal", "task", "attempt")
@@ -32,6 +36,15 @@ def test_every_item_is_dealt_once_and_nobody_has_much_more_than_others(sizes, ha
     assert sorted(index for hand in dealt for index in hand) == list(range(len(sizes)))
     loads = [sum(sizes[index] for index in hand) for hand in dealt]
     assert max(loads) - min(loads) <= max(sizes, default=0)
+
+
+def test_one_card_is_not_for_several_ranks(model, tmp_path):
+    config = tiny_config(model)
+    config = replace(config, model=replace(config.model, device="cuda:1"))
+    opening = open_for_training(config, Run(tmp_path / "run"), resume=False, ranks=Ranks(0, 2))
+    with pytest.raises(UserError, match="one card for 2 ranks"), opening:
+        pass
+    assert not (tmp_path / "run").exists()
 
 
 def launcher(ranks):
