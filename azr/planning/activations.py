@@ -5,7 +5,6 @@ keep is added up. So the count follows from the model's code, an adapter include
 Attention alone is stood in for: our kernels (azr/learner/attention.py) are not defined there.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,27 +72,23 @@ def _kept_by(model: PreTrainedModel, tokens: int) -> _Kept:
 
     model.config._attn_implementation = _ATTENTION
     row = torch.zeros(1, tokens, dtype=torch.long, device="meta")
-    with torch.autograd.graph.saved_tensors_hooks(keep, _as_it_is):
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         model.train().base_model(input_ids=row, position_ids=row, use_cache=False)
     sizes = [storage.nbytes() for storage in kept.values()]
     return _Kept(sum(sizes), max(sizes))
 
 
-_as_it_is: Callable[[Tensor], Tensor] = lambda tensor: tensor  # noqa: E731
-
-
 class _Attended(torch.autograd.Function):
-    """Keeps what the kernels keep: queries, keys, values, their output, and a number a query and head."""
+    """Keeps what the kernels keep: queries, keys, values, their output, and a number a query and head.
+
+    It has no backward pass: nothing is computed here, only counted.
+    """
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         output = torch.empty_like(query)
         ctx.save_for_backward(query, key, value, output, query.new_empty(query.shape[:-1], dtype=torch.float32))
         return output.transpose(1, 2).contiguous()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        raise NotImplementedError("only the forward pass is planned with")
 
 
 def _planned_attention(
