@@ -180,10 +180,14 @@ class KlConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class RoleLearning:
-    """What proposer or solver learn differently; the rest of the update is both roles' (docs/estimators.md)."""
+    """What proposer or solver learn differently; the rest of the update is both roles' (docs/estimators.md).
+
+    Roles of different learning rates take optimizer steps of their own.
+    """
 
     estimator: Estimator | None = None  # whose advantage; None: learner.estimator
     loss_weight: NonNegative = 1.0  # on the role's loss: only its ratio to the other's matters to AdamW
+    learning_rate: Annotated[float, Field(gt=0)] | None = None  # None: learner.learning_rate
 
 
 @dataclass(frozen=True, config=STRICT)

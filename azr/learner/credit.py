@@ -9,7 +9,7 @@ from azr.config.fields import Estimator, LearnerConfig, Whitening
 from azr.learner.advantage import Outcomes, whitened
 from azr.learner.algorithms import ALGORITHMS
 from azr.learner.critic import Values, generalised_advantages
-from azr.learner.formula import estimators
+from azr.learner.formula import estimators, learning_rates
 from azr.learner.sample import Outcome, Sample, TokenCredit
 from tasks.triplet import Role
 
@@ -38,7 +38,7 @@ def advantages(
 def credited(
     samples: Sequence[Sample], outcomes: Sequence[Outcome], config: LearnerConfig, penalties: Penalties | None = None
 ) -> list[Sample]:
-    """The samples with their advantages, and with the estimator and the loss weight of their role.
+    """The samples with their advantages, and with the estimator, loss weight and learning rate of their role.
 
     Each estimator sees the outcomes of the roles that have it. `penalties` are what each response token costs: they
     are taken off the response's reward as a whole, but for algorithms that whiten over tokens, where a token pays for
@@ -94,12 +94,13 @@ def credited_by_values(
 
 
 def by_role(samples: Sequence[Sample], outcomes: Sequence[Outcome], config: LearnerConfig) -> list[Sample]:
-    """The samples with the estimator and the loss weight that the config has for their role."""
+    """The samples with the estimator, loss weight and learning rate that the config has for their role."""
     chosen = estimators(config)
     weights = {role: getattr(config, role.value).loss_weight for role in Role}
+    own = {role: None if rate == config.learning_rate else rate for role, rate in learning_rates(config).items()}
     return [
-        replace(sample, estimator=chosen[outcome.role], weight=weights[outcome.role]) if outcome.role else sample
-        for sample, outcome in zip(samples, outcomes, strict=True)
+        replace(sample, estimator=chosen[role], weight=weights[role], learning_rate=own[role]) if role else sample
+        for sample, role in zip(samples, (outcome.role for outcome in outcomes), strict=True)
     ]
 
 

@@ -71,6 +71,11 @@ def estimators(config: LearnerConfig) -> dict[Role, Estimator]:
     return {role: getattr(config, role.value).estimator or config.estimator for role in Role}
 
 
+def learning_rates(config: LearnerConfig) -> dict[Role, float]:
+    """Each role's, before the schedule. Where they differ, no optimizer step is both roles'."""
+    return {role: getattr(config, role.value).learning_rate or config.learning_rate for role in Role}
+
+
 def describe(config: LearnerConfig) -> list[str]:
     """The formula in lines for a person, the advantage first. Raises UserError as `formula_of` does."""
     formula = formula_of(config)
@@ -93,6 +98,10 @@ def describe(config: LearnerConfig) -> list[str]:
     weights = {role: getattr(config, role.value).loss_weight for role in Role}
     if set(weights.values()) != {1.0}:
         lines.append("loss weights: " + ", ".join(f"{role} {weight:g}" for role, weight in weights.items()))
+    rates = learning_rates(config)
+    if len(set(rates.values())) > 1:
+        told = ", ".join(f"{role} {rate:g}" for role, rate in rates.items())
+        lines.append(f"learning rates: {told}, each role in optimizer steps of its own")
     if formula.importance_cap:
         lines.append(f"times min(π_old / π_engine, {formula.importance_cap:g}) of a token")
     if formula.sequence_mask:

@@ -31,7 +31,7 @@ from azr.learner.forward import hidden_states, output_matrix
 from azr.learner.kl import divergence
 from azr.learner.loss import Objective, policy_loss, token_logprobs
 from azr.learner.optimizer import HostAdamW, MasterAdamW, Optimizer
-from azr.learner.packing import PackedBatch, by_sample, deal, pack, per_token
+from azr.learner.packing import PackedBatch, alike_in_rate, by_sample, deal, pack, per_token
 from azr.learner.reference import Reference
 from azr.learner.sample import Outcome, Sample
 from azr.learner.schedule import learning_rate_factor, take_up
@@ -45,11 +45,15 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class _Minibatch:
-    """An optimizer step: this rank's micro-batches, and how many with how many tokens all ranks have."""
+    """An optimizer step: this rank's micro-batches, and how many with how many tokens all ranks have.
+
+    `rate` is what the schedule's learning rate is multiplied by.
+    """
 
     micros: list["_MicroBatch"]
     count: int
     tokens: int
+    rate: float
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ class Learner:
         """The samples with the advantages that the config's estimators make of what each earned, ready for `step`.
 
         Does what `advantages` does, and what that can't: penalties for the distance from the start, a critic's values,
-        an estimator and a loss weight a role. Raises ValueError where samples and outcomes differ in number.
+        an estimator, a loss weight and a learning rate a role. Raises ValueError where samples and outcomes differ in
+        number.
         """
         if len(samples) != len(outcomes):
             raise ValueError(f"{len(samples)} samples and {len(outcomes)} outcomes: one each a rollout")
@@ -124,7 +129,7 @@ class Learner:
         return credited(samples, outcomes, self._config, penalties)
 
     def step(self, samples: Sequence[Sample], on_progress: OnProgress | None = None) -> dict[str, float]:
-        """Train on the samples once, in `minibatches` optimizer steps, and say how it went.
+        """Train on the samples once, in `minibatches` optimizer steps for each learning rate, and say how it went.
 
         `on_progress(done, total)` counts computed tokens. The statistics are over the response tokens trained on; they
         are absent where no sample has an advantage: then nothing is computed and the weights stay as they are.
@@ -134,7 +139,8 @@ class Learner:
         waits = self._critic is not None and self._critic.warming_up
         said = self._critic.update(samples) if self._critic and samples else {}
         learning_rate = float(self._schedule.get_last_lr()[0])
-        parts = [] if waits else deal(samples, self._config.minibatches)
+        alike = [] if waits else alike_in_rate(samples)
+        parts = [part for own in alike for part in deal(own, self._config.minibatches)]
         planned = [minibatch for minibatch in map(self._plan, parts) if minibatch.count]
         minibatches = [minibatch.micros for minibatch in planned]
         progress = _Progress(minibatches, self._formula.kl_in_loss, on_progress)
@@ -145,8 +151,8 @@ class Learner:
         with tree_attention(self._policy.base.config, self._attention):
             # The first minibatch is on-policy: its old log-probabilities are those that it computes anyway.
             minibatches[1:] = [self._with_old_logprobs(minibatch, progress) for minibatch in minibatches[1:]]
-            for minibatch in minibatches:
-                updates.append(self._update(minibatch, records, progress))
+            for plan, minibatch in zip(planned, minibatches, strict=True):
+                updates.append(self._update(minibatch, plan.rate, records, progress))
         records = [record for part in self._ranks.gather([record.on_host() for record in records]) for record in part]
         seconds = time.perf_counter() - started
         trained = [sample for sample in samples if self._trains(sample)]
@@ -199,7 +205,7 @@ class Learner:
         return sample.teaches or bool(sample.weight and self._formula.without_advantage)
 
     def _plan(self, samples: Sequence[Sample]) -> _Minibatch:
-        """A minibatch as it is computed. Each token's weight is set before samples are dropped."""
+        """A minibatch, all of one learning rate, as it is computed. Weights are set before samples are dropped."""
         weights = self._token_weights(samples)
         kept = [
             (sample, weight * sample.weight)
@@ -209,7 +215,8 @@ class Learner:
         batches = pack([sample for sample, _ in kept], self._config.max_batch_tokens)
         sizes = [len(batch.input_ids) for batch in batches]
         own = [self._micro_batch(batches[index], kept) for index in self._ranks.share(sizes)]
-        return _Minibatch(own, len(batches), sum(sizes))
+        rate = (samples[0].learning_rate if samples else None) or self._config.learning_rate
+        return _Minibatch(own, len(batches), sum(sizes), rate / self._config.learning_rate)
 
     def _token_weights(self, samples: Sequence[Sample]) -> list[float]:
         """What each token of a sample counts by its estimator; an estimator has as much in all as it has samples."""
@@ -282,9 +289,9 @@ class Learner:
         return token_logprobs(hidden, self._head, batch, self._config.logit_chunk)
 
     def _update(
-        self, minibatch: list[_MicroBatch], records: list[TokenRecord], progress: "_Progress"
+        self, minibatch: list[_MicroBatch], rate: float, records: list[TokenRecord], progress: "_Progress"
     ) -> tuple[float, float]:
-        """One optimizer step; its loss and its gradient norm before clipping."""
+        """One optimizer step at `rate` times the schedule's; its loss and its gradient norm before clipping."""
         total = 0.0
         for micro in minibatch:
             loss, logprobs, entropies = self._backward(micro)
@@ -296,6 +303,8 @@ class Learner:
         if not math.isfinite(norm):
             self._optimizer.forget_gradients()
             raise FloatingPointError(f"the gradient's norm is {norm}: lower learner.learning_rate, or check the model")
+        for group in self._optimizer.adamw.param_groups:
+            group["lr"] *= rate  # until the schedule sets it anew
         self._optimizer.step()
         self._schedule.step()
         return total, norm

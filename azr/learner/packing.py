@@ -74,6 +74,12 @@ def deal(samples: Sequence[Sample], hands: int) -> list[list[Sample]]:
     return [list(chain(*groups[hand::hands])) for hand in range(hands)]
 
 
+def alike_in_rate(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """The samples of each learning rate by themselves, in the order in which the rates first come."""
+    rates = dict.fromkeys(sample.learning_rate for sample in samples)
+    return [[sample for sample in samples if sample.learning_rate == rate] for rate in rates]
+
+
 def per_token(batch: PackedBatch, column: Callable[[int], Sequence[float]]) -> Tensor:
     """Of each packed sample one number a response token, as float32 [E] in the batch's order.
 

@@ -41,6 +41,7 @@ class Sample:
     `engine_logprobs[i]` is the log-probability that the engine gave `response_ids[i]` when it sampled it, under
     softmax(logits / `temperature`). `advantage` holds for every token of the response, unless `credit` says it token by
     token. `estimator` says how its tokens add up; None is the learner's own. `weight` multiplies what it counts.
+    `learning_rate` is that of the optimizer steps that it shares with its like; None is the learner's own.
     Raises ValueError for an empty prompt, an empty response, a log-probability or a credit too few or too many, or a
     temperature that isn't positive (greedy samples can't train: they have no log-probability to change).
     """
@@ -52,6 +53,7 @@ class Sample:
     temperature: float = 1.0
     estimator: Estimator | None = None
     weight: float = 1.0
+    learning_rate: float | None = None
     credit: TokenCredit | None = None
 
     def __post_init__(self) -> None:

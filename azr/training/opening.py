@@ -22,7 +22,7 @@ from azr.evaluation.probe_counts import rewind_looks
 from azr.evaluation.small.known import Question
 from azr.learner import Learner
 from azr.learner.algorithms import ALGORITHMS
-from azr.learner.formula import formula_of
+from azr.learner.formula import formula_of, learning_rates
 from azr.learner.schedule import learning_rate_factor
 from azr.methods.catalogue import rooms
 from azr.methods.method import Method, Seat
@@ -85,7 +85,9 @@ def _check_row(config: Config) -> None:
 
 def optimizer_steps(config: Config) -> int:
     """The most that a run makes."""
-    return config.steps * max(room.updates(config) for room in rooms(config)) * config.learner.minibatches
+    updates = max(room.updates(config) for room in rooms(config))
+    apart = len(set(learning_rates(config.learner).values())) - 1  # where both roles learn, an update is of two parts
+    return config.steps * (updates + apart) * config.learner.minibatches
 
 
 def read_style(config: Config) -> Style:

@@ -1,6 +1,7 @@
 """Rewards to samples: roles, penalties for the distance from the start, and what a config comes to in words."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -58,6 +59,62 @@ def test_a_role_has_its_own_estimator_and_loss_weight() -> None:
     assert [s.estimator for s in credited] == [Estimator.REINFORCE_PP, Estimator.GRPO] * 3
     high, low = (2 / 3) / math.sqrt(2 / 9), (-1 / 3) / math.sqrt(2 / 9)
     assert [s.advantage for s in credited] == pytest.approx([high, low, low, high, low, low])
+
+
+def test_a_role_with_a_rate_of_its_own_has_steps_of_its_own() -> None:
+    """The proposer's samples take one step at its rate, the solver's another at the learner's; both warm up."""
+    model = tiny_model("llama", seed=1)
+    config = LearnerConfig(
+        estimator=Estimator.REINFORCE_PP,
+        propose=RoleLearning(learning_rate=1e-4),
+        learning_rate=1e-3,
+        warmup_steps=4,
+        weight_decay=0.0,
+        gradient_norm=1e9,
+    )
+    assert "learning rates: propose 0.0001, solve 0.001, each role in optimizer steps of its own" in describe(config)
+    learner = Learner(policy_of(model), config, PLAIN)
+    samples = learner.credit(rollouts(), outcomes_of(rollouts()))
+    proposers, solvers = samples[::2], samples[1::2]
+    alone = {role: first_gradient(own) for role, own in (("propose", proposers), ("solve", solvers))}
+    seen: list[tuple[float, torch.Tensor]] = []
+    watch_steps(learner, model, seen)
+    learner.step(samples)
+    learner.step(solvers)
+    assert [rate for rate, _ in seen] == pytest.approx([1e-4 / 4, 1e-3 * 2 / 4, 1e-3 * 3 / 4])
+    torch.testing.assert_close(seen[0][1], alone["propose"])
+    # The solver's step is held against the weights before the proposer's, and is taken after it: nearly the same.
+    torch.testing.assert_close(seen[1][1], alone["solve"], rtol=0, atol=0.05 * float(alone["solve"].abs().max()))
+
+
+def test_equal_rates_share_their_steps() -> None:
+    config = LearnerConfig(solve=RoleLearning(learning_rate=1e-3), learning_rate=1e-3)
+    model = tiny_model("llama", seed=1)
+    learner = Learner(policy_of(model), config, PLAIN)
+    seen: list[tuple[float, torch.Tensor]] = []
+    watch_steps(learner, model, seen)
+    learner.step(learner.credit(rollouts(), outcomes_of(rollouts())))
+    assert len(seen) == 1
+
+
+def first_gradient(samples: list[Sample]) -> torch.Tensor:
+    """All gradients, flat, of one step on these samples alone."""
+    model = tiny_model("llama", seed=1)
+    learner = Learner(policy_of(model), LearnerConfig(estimator=Estimator.REINFORCE_PP, gradient_norm=1e9), PLAIN)
+    seen: list[tuple[float, torch.Tensor]] = []
+    watch_steps(learner, model, seen)
+    learner.step([replace(sample, learning_rate=None) for sample in samples])
+    return seen[0][1]
+
+
+def watch_steps(learner: Learner, model: torch.nn.Module, seen: list[tuple[float, torch.Tensor]]) -> None:
+    """Note the learning rate and all gradients of each optimizer step."""
+
+    def note(adamw: torch.optim.Optimizer, *_: object) -> None:
+        flat = torch.cat([weight.grad.flatten().clone() for weight in model.parameters() if weight.grad is not None])
+        seen.append((adamw.param_groups[0]["lr"], flat))
+
+    learner._optimizer.adamw.register_step_pre_hook(note)
 
 
 @pytest.mark.parametrize("estimator", KlEstimator)
