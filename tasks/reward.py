@@ -29,6 +29,13 @@ def solver_reward(verdict: Verdict) -> float:
 
 def proposer_reward(outcome: Triplet | Rejection, verdicts: Sequence[Verdict] = ()) -> float:
     """Equations 4 and 6: the learnability of a valid task by `verdicts`, -0.5 for an invalid one, -1 unparsed."""
-    if isinstance(outcome, Rejection):
-        return WELL_FORMED_BUT_WRONG if outcome.well_formed else UNPARSED
-    return learnability(solve_rate(verdicts))
+    return _rejected(outcome) if isinstance(outcome, Rejection) else learnability(solve_rate(verdicts))
+
+
+def validity_reward(outcome: Triplet | Rejection) -> float:
+    """Ours, for a proposer that is to write valid tasks before anybody solves them: 1 for one, else as equation 6."""
+    return _rejected(outcome) if isinstance(outcome, Rejection) else RIGHT
+
+
+def _rejected(outcome: Rejection) -> float:
+    return WELL_FORMED_BUT_WRONG if outcome.well_formed else UNPARSED

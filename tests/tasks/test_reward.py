@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.reward import learnability, proposer_reward, solve_rate, solver_reward
+from tasks.reward import learnability, proposer_reward, solve_rate, solver_reward, validity_reward
 from tasks.seed import identity
 from tasks.triplet import Rejection, TaskType, Verdict
 from tasks.validation import UNPARSABLE
@@ -34,3 +34,9 @@ def test_proposer_of_a_valid_task_is_paid_its_learnability(verdicts: list[Verdic
 def test_proposer_of_no_task_pays() -> None:
     assert proposer_reward(Rejection("timeout")) == -0.5
     assert proposer_reward(UNPARSABLE) == -1.0
+
+
+def test_a_valid_task_that_nobody_tries_is_paid_in_full() -> None:
+    assert validity_reward(identity(TaskType.DEDUCTION)) == 1.0
+    assert validity_reward(Rejection("call_error", "boom")) == -0.5
+    assert validity_reward(UNPARSABLE) == -1.0

@@ -7,7 +7,7 @@ from azr.buffer import AttemptRow, Origin, ProposalRow, Purpose, TaskBuffer, Tas
 from azr.methods.absolute_zero.proposing import Proposed
 from azr.methods.method import Rollout
 from azr.rollout.asking import Answer
-from tasks.reward import learnability, proposer_reward, solve_rate, solver_reward
+from tasks.reward import learnability, proposer_reward, solve_rate, solver_reward, validity_reward
 from tasks.triplet import Rejection, Triplet
 
 
@@ -37,7 +37,10 @@ class Exercise:
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """Everything that self-play did in a step; `rollouts` are those of all rounds."""
+    """Everything that self-play did in a step; `rollouts` are those of all rounds.
+
+    Where the proposer alone learns, nothing is estimated: `invented` and `exercises` are empty.
+    """
 
     step: int
     proposed: list[Proposed]
@@ -46,17 +49,25 @@ class StepRecord:
     rollouts: list[Rollout]
 
 
+def earned(proposal: Proposed, estimate: Sequence[Answer] | None) -> float:
+    """What a proposal is paid: for learnability where its task was tried, for being valid where none was."""
+    if estimate is None:
+        return validity_reward(proposal.outcome)
+    return proposer_reward(proposal.outcome, [answer.verdict for answer in estimate])
+
+
 def store_step(buffer: TaskBuffer, record: StepRecord) -> dict[int, int]:
     """Write a whole step, in the caller's transaction; the ids of the new tasks, by the proposals that made them."""
     estimates = {task.proposal: task.estimate for task in record.invented}
     trained = {id(exercise.answers) for exercise in record.exercises}
     task_ids: dict[int, int] = {}
     for index, proposal in enumerate(record.proposed):
-        verdicts = [answer.verdict for answer in estimates.get(index, ())]
-        proposal_id = _store_proposal(buffer, record.step, proposal, proposer_reward(proposal.outcome, verdicts))
+        estimate = estimates.get(index)
+        proposal_id = _store_proposal(buffer, record.step, proposal, earned(proposal, estimate))
         if isinstance(proposal.outcome, Triplet):
-            rate = solve_rate(verdicts)
-            row = TaskRow(record.step, proposal.outcome, Origin.SELF_PLAY, proposal_id, rate, learnability(rate))
+            rate = None if estimate is None else solve_rate([answer.verdict for answer in estimate])
+            worth = None if rate is None else learnability(rate)
+            row = TaskRow(record.step, proposal.outcome, Origin.SELF_PLAY, proposal_id, rate, worth)
             task_ids[index] = buffer.add_task(row)
             _store_variations(buffer, record.step, proposal, proposal_id)
     for task in record.invented:

@@ -48,6 +48,7 @@ def plan(config: Config) -> list[tuple[str, str]]:
     tokens = step.proposals * config.propose.max_tokens + (step.estimates + step.answers) * config.solver.max_tokens
     return [
         ("seeding", f"until each type holds {wanted} tasks" + (f", from {seeds} in files" if seeds else "")),
+        *_warm_up(config),
         ("a step", f"{step.proposals} proposals behind {step.proposal_prompts} prompts ({per_prompt} each)"),
         ("", f"{estimated}{step.answers} answers train the solver{_rounds(config)}"),
         ("", f"{step.trained} rollouts to the learner, {tokens:,} new tokens at the very most"),
@@ -58,6 +59,11 @@ def plan(config: Config) -> list[tuple[str, str]]:
 def read(config: Config) -> Callable[[Seat], Method]:
     """The seed files. Raises UserError where one is missing or broken."""
     return partial(SelfPlay, seeds=read_seed_files(config.seeding.files))
+
+
+def _warm_up(config: Config) -> list[tuple[str, str]]:
+    steps = config.propose.warmup_steps
+    return [("warm-up", f"{steps} steps in which the proposer alone learns, paid for valid tasks")] if steps else []
 
 
 def _rounds(config: Config) -> str:

@@ -17,12 +17,12 @@ from azr.errors import UserError
 from azr.methods.absolute_zero.panel import ask_panel, choose_panel
 from azr.methods.absolute_zero.practice import Practice, Source
 from azr.methods.absolute_zero.proposing import Proposed, propose
-from azr.methods.absolute_zero.record import Exercise, Invented, StepRecord, store_seeds, store_step
+from azr.methods.absolute_zero.record import Exercise, Invented, StepRecord, earned, store_seeds, store_step
 from azr.methods.absolute_zero.step_metrics import step_line, step_line_key, step_metrics, tokens_generated
 from azr.methods.method import Play, Rollout, Seat, Stop
 from azr.rollout.asking import Answer, Exam, solve, solve_together
 from azr.seeds import stream
-from tasks.reward import proposer_reward, solver_reward
+from tasks.reward import solver_reward
 from tasks.triplet import Proposal, Role, TaskType, Triplet, Verdict
 
 IDENTITY = "def f(x):\n    return x"
@@ -55,8 +55,14 @@ class SelfPlay:
         return True
 
     def play(self, number: int) -> Iterator[Play]:
-        """Propose and solve, then solve solver.rounds - 1 times more; the last play stores it all."""
+        """Propose and solve, then solve solver.rounds - 1 times more; the last play stores it all.
+
+        In the first propose.warmup_steps steps only propose.
+        """
         proposed = self._propose(number) if self._proposes(number) else []
+        if proposed and number <= self._config.propose.warmup_steps:
+            yield self._whole(StepRecord(number, proposed, [], [], list(self._proposer_rollouts(proposed))))
+            return
         invented, exercises = self._exercise(number, proposed)
         exercises = self._with_greedy(number, 1, exercises)
         rollouts = [*self._proposer_rollouts(proposed, invented), *self._solver_rollouts(exercises)]
@@ -68,14 +74,8 @@ class SelfPlay:
             newest = list(self._solver_rollouts(played, len(exercises)))
             exercises += played
             rollouts += newest
-        self.record = record = StepRecord(number, proposed, invented, exercises, rollouts)
-        yield Play(
-            newest,
-            tokens_generated(record),
-            metrics := step_metrics(record),
-            step_line(metrics, self._config.propose.types),
-            partial(self._store, record),
-        )
+        record = StepRecord(number, proposed, invented, exercises, rollouts)
+        yield replace(self._whole(record), rollouts=newest)
         self._note_stored(played)
 
     def look(self, number: int) -> Mapping[str, float]:
@@ -221,11 +221,21 @@ class SelfPlay:
         with self._phase("solve", len(tasks) * samples) as advance:
             return solve(self._table, tasks, samples, ("step", number, "solve", *turn), advance)
 
-    def _proposer_rollouts(self, proposed: Sequence[Proposed], invented: Sequence[Invented]) -> Iterator[Rollout]:
+    def _whole(self, record: StepRecord) -> Play:
+        """A step's last play, which says and stores all of it."""
+        self.record = record
+        return Play(
+            record.rollouts,
+            tokens_generated(record),
+            metrics := step_metrics(record),
+            step_line(metrics, self._config.propose.types),
+            partial(self._store, record),
+        )
+
+    def _proposer_rollouts(self, proposed: Sequence[Proposed], invented: Sequence[Invented] = ()) -> Iterator[Rollout]:
         estimates = {task.proposal: task.estimate for task in invented}
         temperature = self._config.propose.temperature or self._config.rollout.temperature
         for index, proposal in enumerate(proposed):
-            verdicts = [answer.verdict for answer in estimates.get(index, ())]
             yield Rollout(
                 Role.PROPOSE,
                 (Role.PROPOSE, proposal.type),
@@ -234,7 +244,7 @@ class SelfPlay:
                 proposal.completion.token_ids,
                 proposal.completion.logprobs,
                 temperature,
-                proposer_reward(proposal.outcome, verdicts),
+                earned(proposal, estimates.get(index)),
                 self._config.propose.max_tokens,
             )
 

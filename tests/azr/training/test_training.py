@@ -229,6 +229,31 @@ def test_after_the_last_proposing_step_the_solver_goes_on_alone(model, tmp_path)
     assert all("reward/propose" not in line and line["learner/samples"] > 0 for line in lines)
 
 
+def test_in_the_warm_up_the_proposer_alone_learns_and_is_paid_for_valid_tasks(model, tmp_path):
+    torch.set_num_threads(1)
+    config = learning_config(model)
+    config = replace(config, propose=replace(config.propose, warmup_steps=2))
+    whole, halves = Run(tmp_path / "whole"), Run(tmp_path / "halves")
+    train(config, whole, resume=False, open_engine=scripted_engine)
+    train(replace(config, steps=2), halves, resume=False, open_engine=scripted_engine)
+    train(config, halves, resume=True, open_engine=scripted_engine)
+    assert_same_end(halves, whole)
+    connection = connect_read_only(whole.buffer)
+    paid = connection.execute(
+        "SELECT DISTINCT rejection IS NULL, rejection = 'unparsable', reward FROM proposal WHERE step IN (1, 2)"
+    ).fetchall()
+    tried = connection.execute("SELECT DISTINCT step FROM attempt").fetchall()
+    guesses = connection.execute("SELECT DISTINCT solve_rate, learnability FROM task WHERE step IN (1, 2)").fetchall()
+    connection.close()
+    assert (1, None, 1.0) in paid
+    assert {pay for valid, unparsable, pay in paid if not valid and not unparsable} == {-0.5}
+    assert tried == [(3,)]
+    assert guesses == [(None, None)]
+    lines = read_metrics(whole.metrics)
+    assert [line["step"] for line in lines if "reward/solve" in line] == [3]
+    assert all(line["learner/samples"] > 0 for line in lines if line["step"] in (1, 2))
+
+
 def test_types_left_out_are_neither_proposed_nor_solved(model, tmp_path):
     config = learning_config(model, steps=1)
     config = replace(config, propose=replace(config.propose, types=(TaskType.DEDUCTION,)))
