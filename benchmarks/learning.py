@@ -8,7 +8,9 @@
 Arms, each from the same untrained model:
 
     selfplay        --config as it is
-    fixed           as many solver updates, on the tasks of the seeding alone, which the untrained model proposed
+    fixed           as many solver updates, on the tasks of the seeding alone, which the untrained model proposed; where
+                    --config has steps in which the proposer alone learns, the seeding goes on to as many tasks as
+                    self-play's solver then begins with
     fixed-minutes   the same, for as many minutes as self-play took
     labelled        as many solver updates, on short public functions whose answers are known, of the other half
     rlvr            configs/rlvr-smollm2.yaml: the packaged functions of the other half, with their answers
@@ -31,6 +33,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -41,6 +44,7 @@ sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
 
 import numpy as np  # noqa: E402
 
+from azr.buffer.connection import connect_read_only  # noqa: E402
 from azr.config.choices import Half  # noqa: E402
 from azr.config.fields import Config  # noqa: E402
 from azr.config.settings import load_config  # noqa: E402
@@ -126,7 +130,7 @@ class Study:
 
     def _train(self, arm: str, seed: int) -> Run:
         run = self._run(arm, seed)
-        words = [f"name={run.name}", f"seed={seed}", "probe.every=0", *self._arguments.set, *self._words_of(arm)]
+        words = [f"name={run.name}", f"seed={seed}", "probe.every=0", *self._arguments.set, *self._words_of(arm, seed)]
         words += [] if self._arguments.last else ["checkpoint.keep=0"]
         minutes = _minutes(self._run("selfplay", seed)) if arm == "fixed-minutes" else None
         if run.config.is_file():
@@ -147,15 +151,31 @@ class Study:
             raise SystemExit(f"{run.folder} failed, see its log.txt")
         return run
 
-    def _words_of(self, arm: str) -> list[str]:
+    def _solver_alone(self) -> list[str]:
+        """No proposals; as many steps as self-play has beyond those in which its proposer alone learns."""
+        config = load_config(self._arguments.config, self._arguments.set)
+        return ["propose.until=0", f"steps={config.steps - config.propose.warmup_steps}"]
+
+    def _as_many_seeds(self, seed: int) -> list[str]:
+        """A seeding as large as the buffer of self-play after its proposer's warm-up."""
+        config = load_config(self._run("selfplay", seed).config)
+        if not config.propose.warmup_steps:
+            return []
+        with closing(connect_read_only(self._run("selfplay", seed).buffer)) as connection:
+            (tasks,) = connection.execute(
+                "SELECT COUNT(*) FROM task WHERE step <= ?", (config.propose.warmup_steps,)
+            ).fetchone()
+        return [f"seeding.factor={round(tasks / len(config.propose.types) / config.propose.batch)}"]
+
+    def _words_of(self, arm: str, seed: int) -> list[str]:
         """What the arm changes in the config."""
         match arm:
             case "fixed":
-                return ["propose.until=0"]
+                return [*self._solver_alone(), *self._as_many_seeds(seed)]
             case "fixed-minutes":
-                return ["propose.until=0", f"steps={ENDLESS}"]
+                return [*self._solver_alone(), *self._as_many_seeds(seed), f"steps={ENDLESS}"]
             case "labelled":
-                return ["propose.until=0", f"seeding.files=[{self._labelled_file()}]"]
+                return [*self._solver_alone(), f"seeding.files=[{self._labelled_file()}]"]
             case "rlvr" | "ttrl" | "ttrl-bound":
                 method, other, half = GIVEN[arm], self._other_half, self._arguments.half
                 words = [f"{method}.sources={self._own(other)}", f"{method}.look.sources={self._own(half)}"]
