@@ -257,7 +257,8 @@ def _course(course: Course) -> list[Figure]:
         shows=f"It goes {ends}. A policy that grows sure gives more equal answers, so that many samples are worth "
         "less: a part of what pass@k loses at large k is this.",
         hides="p is at the sampling's own temperature. Where top-p cut unlikely tokens away, they were never drawn: "
-        "the entropy of the whole distribution is higher.",
+        "the entropy of the whole distribution is higher. And p is then the one before the cut where transformers "
+        "sampled, the one after it where vLLM did, which gives fewer nats: compare what one engine sampled.",
         head=["step", "nats a token"],
         rows=[[str(step), f"{nats:.3f}"] for step, nats in known],
         csv=_csv(["step", "nats"], ([step, f"{nats:.6g}"] for step, nats in known)),

@@ -60,8 +60,10 @@ class Side:
     def entropy(self, ids: Sequence[str]) -> float | None:
         """Nats a sampled token over these problems; None where some sample doesn't say what its tokens were.
 
-        It is the mean of -log p over the tokens as they were drawn, p at the temperature of sampling and before any cut
-        by top-p: an unbiased estimate of the entropy where there was no cut, and else one that is too low.
+        It is the mean of -log p over the tokens as they were drawn, p at the temperature of sampling: an unbiased
+        estimate of the entropy where top-p cut nothing, and else one that is too low. Then it also depends on the
+        engine: transformers' p is the one before the cut, vLLM's (`processed_logprobs`) the one after it, whose -log is
+        smaller by that of the mass that was left.
         """
         tallies = [self.tallies[task_id] for task_id in ids]
         if any(tally.measured < tally.n for tally in tallies) or not any(tally.tokens for tally in tallies):
