@@ -56,12 +56,12 @@ def distill(
     if out.exists():
         raise UserError(f"{out} is there already; choose another --out")
 
-    from azr.boundary.problem_set import read_problem_set
+    from azr.boundary.problem_set import read_each
     from azr.distillation.lessons import read_lessons
     from azr.evaluation.models import resolve_model
 
-    sets = [read_problem_set([name], data or [], limit) for name in benchmark]
-    read = [read_lessons(file, problems, every, each) for file, problems in zip(teacher, sets, strict=True)]
+    sets = read_each(benchmark, data or [], limit)
+    read = [read_lessons(file, sets[name], every, each) for file, name in zip(teacher, benchmark, strict=True)]
     named = resolve_model(model)
 
     from azr.distillation.training import FineTuning

@@ -143,6 +143,9 @@ def test_problems_may_be_a_file_or_a_runs_own_tasks_and_several_are_pooled(place
     ids = sorted(both["per_problem"])
     assert len(ids) == 4
     assert {name.split(":")[0] for name in ids} == {"sums", "warm"}
+    (place / "more").mkdir()
+    write_lines(place / "more" / "sums.jsonl", rows)
+    assert "are both called sums" in refused(*sides, "-b", "sums.jsonl", "-b", "more/sums.jsonl")
     write_lines(place / "open.jsonl", [{"prompt": "What is life?"}])
     assert "is not known" in refused(*sides, "-b", "open.jsonl")
 

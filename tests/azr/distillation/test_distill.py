@@ -84,6 +84,16 @@ def test_what_was_taught_can_be_asked_for(place):
     assert "is there already" in str(again)
 
 
+def test_each_benchmark_may_have_a_file_of_its_own(place):
+    tiny_model_folder(place / "base")
+    guesses = [{"task_id": f"p{n}", "completion": "1"} for n in range(4)]  # an input that gives the output
+    write_lines(place / "inputs.jsonl", guesses)
+    words = ["distill", "teacher.jsonl", "inputs.jsonl", "-b", "cruxeval-o", "-b", "cruxeval-i", "--model", "base"]
+    words += ["--data", "cruxeval-o=crux.jsonl", "--data", "cruxeval-i=crux.jsonl", "--out", "taught", "--epochs", "1"]
+    made = json.loads(CliRunner().invoke(app, [*words, *ON, "--json"], catch_exceptions=False).stdout)
+    assert [(one["benchmark"], one["learned"]) for one in made["teachers"]] == [("cruxeval-o", 4), ("cruxeval-i", 4)]
+
+
 def test_files_and_benchmarks_go_in_pairs(place):
     words = ["distill", "teacher.jsonl", "teacher.jsonl", "-b", "cruxeval-o", "--model", "base", "--out", "x"]
     error = CliRunner().invoke(app, words).exception
