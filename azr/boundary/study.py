@@ -25,8 +25,7 @@ from azr.boundary.gap import Gap, sampling_gap
 from azr.boundary.guessing import Marks, RareProblem, Reading, rare_problems, reading, without_lucky
 from azr.boundary.perplexity import Perplexities
 from azr.boundary.solved import Overlap, overlap
-from azr.boundary.tally import Side
-from azr.errors import UserError
+from azr.boundary.tally import Side, common_problems
 
 FEW_PROBLEMS = 20
 COVERS = (
@@ -109,8 +108,8 @@ def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Ma
 
     Raises UserError where no problem is left.
     """
-    ids, left_out = _common(sides, least)
-    counts = [_counts(side, ids) for side in sides]
+    ids, left_out = common_problems(sides, least)
+    counts = [side.counts(ids) for side in sides]
     exact = all(side.exact for side in sides)
     rare = rare_problems(sides, ids, rare_below) if exact else []
     resampled: Sequence[Resampled | None] = [None] * len(sides)
@@ -147,26 +146,6 @@ def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Ma
     )
     notes = _notes(figures, left_out, least, rare_below, rare, marks)
     return Study(ids, left_out, figures, pairs, rare_below, tuple(rare), marks, notes)
-
-
-def _common(sides: Sequence[Side], least: int | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The problems that count, and the others, in the order of the files."""
-    everything = dict.fromkeys(task_id for side in sides for task_id in side.tallies)
-    ids: list[str] = []
-    left_out: list[str] = []
-    for task_id in everything:
-        enough = all(task_id in s.tallies and s.tallies[task_id].n >= max(1, least or 1) for s in sides)
-        (ids if enough else left_out).append(task_id)
-    if not ids:
-        wanted = f" with {least} samples or more on every side" if least else ""
-        raise UserError(f"{' and '.join(side.label for side in sides)} have no problem in common{wanted}")
-    return tuple(ids), tuple(left_out)
-
-
-def _counts(side: Side, ids: Sequence[str]) -> tuple[Ints, Ints]:
-    tallies = [side.tallies[task_id] for task_id in ids]
-    n = np.array([tally.n for tally in tallies], dtype=np.int64)
-    return n, np.array([tally.right for tally in tallies], dtype=np.int64)
 
 
 def _resampled(counts: Sequence[tuple[Ints, Ints]], least: int | None) -> list[Resampled]:
