@@ -1,6 +1,6 @@
 """Scores answers under a model: the perplexities that are missing, packed, and written down as they come."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -47,11 +47,7 @@ def score_all(
     answers = [first_answers(label, file, ids, each) for label, file in files.items()]
     found = []
     for side in models:
-        plan = plans[side.label]
-        assert plan.form is not None
-        missing = missing_scores(scores_file(plan.results(side.model, plan.form), problems), answers)
-        with progress_bar(console, f"score {side.label}", len(missing)) as advance:
-            scored = score_side(side, plan, problems, answers, advance)
+        scored = score_side(side, plans[side.label], problems, answers, console)
         found += [perplexities(side.label, some, scored) for some in answers]
     return tuple(found)
 
@@ -68,19 +64,22 @@ def score_side(
     plan: Plan,
     problems: ProblemSet,
     answers: Sequence[Answers],
-    advance: Callable[[int], None],
+    console: Console,
 ) -> dict[Key, tuple[int, float]]:
     """Tokens and nats of each answer under the side's model, which is loaded only where some are not known yet.
 
-    Each is behind the prompt that the model is asked with, in `plan.form`. `advance(n)` counts what is scored anew.
-    Interrupted, it goes on from there. Raises UserError where the model can't be loaded.
+    Each is behind the prompt that the model is asked with, in `plan.form`. Interrupted, it goes on from there. Raises
+    UserError where the model can't be loaded.
     """
     assert plan.form is not None
     file = scores_file(plan.results(side.model, plan.form), problems)
     if missing := missing_scores(file, answers):
         policy = load_policy(plan.model_config(side.model), side.model.weights)
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a", encoding="utf-8") as output:
+        with (
+            file.open("a", encoding="utf-8") as output,
+            progress_bar(console, f"score {side.label}", len(missing)) as advance,
+        ):
             if file.stat().st_size:
                 output.write("\n")  # ends a line that a crash cut short; blank ones count for nothing
             for (task_id, text), (tokens, nats) in zip(
