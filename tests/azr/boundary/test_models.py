@@ -175,7 +175,7 @@ def test_the_temperature_of_equal_entropy_is_found_and_kept(place, asked):
     pilots = len(asked) - 2
     assert pilots >= 2
     (record,) = (place / "even" / "b").glob("equal-entropy-*.json")
-    match = json.loads(record.read_text())
+    match, written = json.loads(record.read_text()), record.stat().st_mtime_ns
     assert match["entropy"] == pytest.approx(match["wanted"], rel=0.1)
     first, second = study["sides"]
     assert second["asked"]["temperature"] == match["temperature"]
@@ -183,6 +183,7 @@ def test_the_temperature_of_equal_entropy_is_found_and_kept(place, asked):
     assert second["entropy"] == pytest.approx(first["entropy"], rel=0.15)
     found(*words)
     assert len(asked) == pilots + 2  # neither searched nor sampled again
+    assert record.stat().st_mtime_ns == written
 
 
 def test_a_temperature_is_found_by_halving_or_said_to_be_out_of_reach():
