@@ -14,7 +14,7 @@ from azr.errors import UserError
 from azr.evaluation.benchmark import PromptForm
 from azr.evaluation.plan import Plan
 from azr.evaluation.report import progress_bar
-from azr.evaluation.sampling import prompt_ids
+from azr.evaluation.sampling import answer_ids, prompt_ids
 from azr.json_lines import json_line
 from azr.learner.sample import Sample
 from azr.learner.scoring import sample_logprobs
@@ -112,6 +112,5 @@ def surprise(
 
 def _sample(policy: Policy, problems: ProblemSet, form: PromptForm, task_id: str, text: str) -> Sample | None:
     problem = problems.by_id[task_id]
-    answer = text.removeprefix(problem.prompts[form].answer_prefix)
-    ids = tuple(policy.tokenizer(answer, add_special_tokens=False)["input_ids"])
+    ids = answer_ids(policy, problem, form, text)
     return Sample(prompt_ids(policy, problem, form), ids, (0.0,) * len(ids), 0.0) if ids else None
