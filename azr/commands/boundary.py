@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from azr.commands.arguments import AsJson, print_json
+from azr.commands.arguments import AsJson, print_json, write_page
 from azr.commands.eval import Data
 from azr.config.choices import EngineChoice, Precision
 from azr.errors import UserError
@@ -134,7 +134,6 @@ def boundary(
     from azr.boundary.terminal import print_study
     from azr.evaluation.benchmark import PromptForm
     from azr.evaluation.plan import Plan
-    from azr.training.run import write_whole
 
     problems = _problem_set(benchmark or [], data or [], limit)
     course_of_run = chosen_steps(sides[0], steps) if steps and len(sides) == 1 else []
@@ -166,15 +165,12 @@ def boundary(
     page = out or Path(f"boundary-{'-'.join(names)}.html")
     questions = {task_id: _question(problem) for task_id, problem in problems.by_id.items()} if problems else {}
     html = render(found, questions)
-    try:
-        write_whole(page, html)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        raise UserError(f"{page} can't be written: {error.strerror}") from None
+    written = write_page(page, html)
     if as_json:
         print_json({"page": str(page), **study_as_json(found)})
     else:
         print_study(found, Console(highlight=False, file=sys.stdout))
-        print(f"{page} ({len(html.encode()) / 1e6:.1f} MB); open it in a browser")
+        print(written)
 
 
 def delta_se(
