@@ -14,6 +14,7 @@ from azr.evaluation.small.asking import as_problem
 from azr.evaluation.small.known import Question, grade_of
 from azr.problems.given import Given
 from azr.problems.sources import read_problems
+from azr.training.run import RUNS
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _read(source: str, data: Sequence[str], names: Sequence[str]) -> tuple[str, 
         places = data_places(data, list(dict.fromkeys(part.name for one in known for part in one.sources)))
         return source, load_problems(BENCHMARKS[source], places)
     path = Path(source).expanduser()
-    if not any(place.exists() for place in (path, Path("runs") / source, _data_folder() / source)):
+    if not any(place.exists() for place in (path, RUNS / source, _data_folder() / source)):
         raise UserError(f"no benchmark {source}, and no file and no run; there are {', '.join(BENCHMARKS)}")
     name = path.stem if path.suffix else path.name
     if name in BENCHMARKS:

@@ -28,6 +28,7 @@ from azr.evaluation.prompts import math_question
 from azr.json_lines import JsonLine, read_json_lines
 from azr.problems.ballots import LetterAnswer
 from azr.problems.given import Given
+from azr.training.run import RUNS
 from sandbox import Sandbox
 from tasks.kinds import KINDS
 from tasks.triplet import TaskType, Triplet
@@ -67,7 +68,7 @@ def _read(source: str, data: Sequence[str], origins: Sequence[str]) -> list[Give
     for place in (path, Path(os.environ.get(FOLDER_VARIABLE, "")) / path):
         if place.is_file():
             return _of_file(place)
-    if path.is_dir() or (Path("runs") / source).is_dir():
+    if path.is_dir() or (RUNS / source).is_dir():
         with reading(find_run(source)) as db:
             rows = db.execute(f"SELECT {TASK_COLUMNS} FROM task ORDER BY id").fetchall()
         return [_of_task(f"{source}:{row[0]}", stored_task(row).triplet) for row in rows]
