@@ -262,6 +262,16 @@ def test_course_and_perplexities_are_drawn(browser, course_page, width, dark):
     page.close()
 
 
+def test_what_is_wrong_with_marks_and_answers_is_said_before_anything_is_sampled(place, asked):
+    write_lines(place / "teacher.jsonl", [{"task_id": "p0", "completion": "1"}])
+    words = crux(place, "a=base", "b=other", "-n", 2)
+    assert "none.jsonl can't be read" in refused(*words, "--marks", "none.jsonl")
+    assert "give LABEL=FILE" in refused(*words, "--answers", "t=none.jsonl")
+    assert "b is a side" in refused(*words, "--answers", "b=teacher.jsonl")
+    assert "t is given twice" in refused(*words, *("--answers", "t=teacher.jsonl") * 2)
+    assert asked == []
+
+
 def test_what_can_not_be_asked_is_one_line(place):
     assert "say with --benchmark" in refused("boundary", "nothing", "here")
     assert "two sides or more" in refused(*crux(place, "base"))
