@@ -7,6 +7,7 @@ import numpy as np
 
 from azr.boundary.curves import Curve, band, pass_at_ks, resample
 from azr.boundary.tally import Side, common_problems
+from azr.evaluation.benchmark import subject_of
 
 Interval = tuple[float, float, float]
 """A figure and its 95 % interval: value, low, high."""
@@ -42,7 +43,8 @@ def course_of(sides: Mapping[int, Side], least: int | None = None) -> Course:
     k = min([int(counts.min()) for counts in n] + ([least] if least else []))
     ks = np.unique(np.array([1, k], dtype=np.int64))
     passes = [pass_at_ks(counts, rights, ks) for counts, rights in zip(n, right, strict=True)]
-    bands = [band(sampled) for sampled in resample(passes, [ks] * len(passes))]
+    resampled = resample(passes, [ks] * len(passes), subjects=[subject_of(task_id) for task_id in ids])
+    bands = [band(side) for side in resampled]
     return Course(
         k,
         len(ids),

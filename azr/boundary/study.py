@@ -26,13 +26,14 @@ from azr.boundary.guessing import Marks, RareProblem, Reading, rare_problems, re
 from azr.boundary.perplexity import Perplexities
 from azr.boundary.solved import Overlap, overlap
 from azr.boundary.tally import Side, common_problems
+from azr.evaluation.benchmark import subject_of
 
 FEW_PROBLEMS = 20
 COVERS = (
     f"{100 * CONFIDENCE:g} % percentile intervals of one bootstrap over the problems ({RESAMPLES:,} resamples, the "
-    "same problems drawn for every side). They cover what other problems of this kind, and other samples of the same "
-    "models on them, could have given. They do not cover another training run, prompt or temperature, nor wrong "
-    "verdicts; and a band holds at each k by itself, not for a whole curve at once."
+    "same problems drawn for every side, questions about one thing together). They cover what other problems of this "
+    "kind, and other samples of the same models on them, could have given. They do not cover another training run, "
+    "prompt or temperature, nor wrong verdicts; and a band holds at each k by itself, not for a whole curve at once."
 )
 
 
@@ -115,12 +116,13 @@ def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Ma
     resampled: Sequence[Resampled | None] = [None] * len(sides)
     reread: Sequence[Resampled | None] = [None] * len(sides)
     if exact:
-        resampled = _resampled(counts, least)
+        subjects = [subject_of(task_id) for task_id in ids]
+        resampled = _resampled(counts, subjects, least)
         if marks and rare:
             rights = [
                 without_lucky(ids, right, rare, s.label, marks) for s, (_, right) in zip(sides, counts, strict=True)
             ]
-            reread = _resampled([(n, right) for (n, _), right in zip(counts, rights, strict=True)], least)
+            reread = _resampled([(n, right) for (n, _), right in zip(counts, rights, strict=True)], subjects, least)
     figures = tuple(
         SideFigures(
             side,
@@ -144,15 +146,16 @@ def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Ma
         )
         for second, sampled in zip(figures[1:], resampled[1:], strict=True)
     )
-    notes = _notes(figures, left_out, least, rare_below, rare, marks)
+    notes = (*(_size_notes(ids) if exact else ()), *_notes(figures, left_out, least, rare_below, rare, marks))
     return Study(ids, left_out, figures, pairs, rare_below, tuple(rare), marks, notes)
 
 
-def _resampled(counts: Sequence[tuple[Ints, Ints]], least: int | None) -> list[Resampled]:
+def _resampled(counts: Sequence[tuple[Ints, Ints]], subjects: Sequence[str], least: int | None) -> list[Resampled]:
     ends = [min(int(n.min()), least or int(n.min())) for n, _ in counts]
     grid = k_grid(ends)
     ks = [grid[grid <= end] for end in ends]
-    return resample([pass_at_ks(n, right, k) for (n, right), k in zip(counts, ks, strict=True)], ks)
+    values = [pass_at_ks(n, right, k) for (n, right), k in zip(counts, ks, strict=True)]
+    return resample(values, ks, subjects=subjects)
 
 
 def _contrast(
@@ -168,6 +171,21 @@ def _contrast(
     )
 
 
+def _size_notes(ids: Sequence[str]) -> list[str]:
+    """How many things the problems are about, where that is not the number of problems, and whether these are few."""
+    subjects = len({subject_of(task_id) for task_id in ids})
+    notes = []
+    if subjects < len(ids):
+        notes.append(
+            f"The {len(ids)} problems are questions about {subjects} things (ids that differ behind a # alone, or by "
+            "the kind of a small set's question): intervals draw the questions about one thing together."
+        )
+    if subjects < FEW_PROBLEMS:
+        few = f"{subjects} problems" if subjects == len(ids) else f"{subjects} things are asked about"
+        notes.append(f"Only {few}: intervals of a bootstrap over so few are too narrow.")
+    return notes
+
+
 def _notes(
     sides: Sequence[SideFigures],
     left_out: Sequence[str],
@@ -178,9 +196,6 @@ def _notes(
 ) -> tuple[str, ...]:
     """What a reader must know before believing a number."""
     notes = []
-    problems = len(sides[0].n)
-    if problems < FEW_PROBLEMS:
-        notes.append(f"Only {problems} problems: intervals of a bootstrap over so few are too narrow.")
     if left_out:
         why = f"some side has fewer than {least} samples of them" if least else "some side has no sample of them"
         notes.append(f"{len(left_out)} problems are left out, since {why}.")
