@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from azr.boundary.curves import Curve, band, pass_at_ks, resample
-from azr.boundary.tally import Side
-from azr.errors import UserError
+from azr.boundary.tally import Side, common_problems
+from azr.evaluation.benchmark import subject_of
 
 Interval = tuple[float, float, float]
 """A figure and its 95 % interval: value, low, high."""
@@ -38,19 +38,13 @@ def course_of(sides: Mapping[int, Side], least: int | None = None) -> Course:
     One bootstrap draws the same problems for all steps. Raises UserError where no problem is left.
     """
     ordered = [sides[step] for step in sorted(sides)]
-    ids = [
-        task_id
-        for task_id in ordered[0].tallies
-        if all(task_id in side.tallies and side.tallies[task_id].n >= max(1, least or 1) for side in ordered)
-    ]
-    if not ids:
-        raise UserError("the steps have no problem in common")
-    n = [np.array([side.tallies[task_id].n for task_id in ids], dtype=np.int64) for side in ordered]
-    right = [np.array([side.tallies[task_id].right for task_id in ids], dtype=np.int64) for side in ordered]
+    ids, _ = common_problems(ordered, least)
+    n, right = zip(*(side.counts(ids) for side in ordered), strict=True)
     k = min([int(counts.min()) for counts in n] + ([least] if least else []))
     ks = np.unique(np.array([1, k], dtype=np.int64))
     passes = [pass_at_ks(counts, rights, ks) for counts, rights in zip(n, right, strict=True)]
-    bands = [band(sampled) for sampled in resample(passes, [ks] * len(passes))]
+    resampled = resample(passes, [ks] * len(passes), subjects=[subject_of(task_id) for task_id in ids])
+    bands = [band(side) for side in resampled]
     return Course(
         k,
         len(ids),

@@ -1,8 +1,9 @@
 """pass@k for every k at once, with bands, differences between sides, and the place where two curves cross.
 
 All that is said of uncertainty comes from one bootstrap over problems (Efron and Tibshirani 1993, chapter 13): the same
-problems are drawn for every side, so that differences are paired. A problem's figures are drawn as they were found, so
-the spread holds both the choice of problems and the luck of the samples on them.
+problems are drawn for every side, so that differences are paired, and questions about one thing are drawn together, as
+they are not independent. A problem's figures are drawn as they were found, so the spread holds both the choice of
+problems and the luck of the samples on them.
 """
 
 from collections.abc import Sequence
@@ -90,17 +91,27 @@ def pass_at_ks(n: Ints, right: Ints, ks: Ints) -> Floats:
     return values
 
 
-def resample(sides: Sequence[Floats], ks: Sequence[Ints], resamples: int = RESAMPLES, seed: int = 0) -> list[Resampled]:
-    """Every side's pass@k [problems, K of the side] over resamples of the problems, the same ones for all sides."""
-    together = np.concatenate(sides, axis=1)
-    problems = len(together)
+def resample(
+    sides: Sequence[Floats],
+    ks: Sequence[Ints],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    subjects: Sequence[str] | None = None,
+) -> list[Resampled]:
+    """Every side's pass@k [problems, K of the side] over resamples of the problems, the same ones for all sides.
+
+    `subjects` says of each problem what it is about: those of one subject are drawn together, and a resample's mean is
+    over the problems in it. Without it each problem is a subject of its own.
+    """
+    together, sizes = _by_subject(np.concatenate(sides, axis=1), subjects)
+    count = len(together)
     generator = np.random.default_rng(seed)
-    even = np.full(problems, 1.0 / problems)
-    step = max(1, _AT_ONCE // problems)
+    even = np.full(count, 1.0 / count)
+    step = max(1, _AT_ONCE // count)
     parts = []
     for start in range(0, resamples, step):
-        drawn = generator.multinomial(problems, even, size=min(step, resamples - start))
-        parts.append(drawn.astype(np.float64) @ together / problems)
+        drawn = generator.multinomial(count, even, size=min(step, resamples - start)).astype(np.float64)
+        parts.append(drawn @ together / (drawn @ sizes)[:, None])
     splits = np.cumsum([side.shape[1] for side in sides])[:-1]
     by_side = np.split(np.concatenate(parts), splits, axis=1)
     return [Resampled(k, side.mean(axis=0), means) for k, side, means in zip(ks, sides, by_side, strict=True)]
@@ -143,6 +154,17 @@ def interval(values: Floats) -> tuple[float, float]:
     """The percentile interval of resampled figures [resamples]."""
     low, high = np.percentile(values, _percents())
     return float(low), float(high)
+
+
+def _by_subject(values: Floats, subjects: Sequence[str] | None) -> tuple[Floats, Floats]:
+    """The sums of each subject's rows and how many they are, subjects in the order of their first rows."""
+    if subjects is None or len(set(subjects)) == len(subjects):
+        return values, np.ones(len(values))
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(subjects))}
+    which = np.array([numbers[name] for name in subjects])
+    sizes = np.bincount(which)
+    starts = np.cumsum(sizes) - sizes
+    return np.add.reduceat(values[np.argsort(which, kind="stable")], starts, axis=0), sizes.astype(np.float64)
 
 
 def _curve(ks: Ints, value: Floats, means: Floats) -> Curve:

@@ -28,6 +28,7 @@ from azr.boundary.terminal import doublings, value_and_interval
 from azr.boundary.words import (
     course_in_words,
     crossing_in_words,
+    listed,
     percent,
     perplexity_in_words,
     points,
@@ -36,6 +37,8 @@ from azr.boundary.words import (
     whole_percent,
 )
 from azr.report.drawing import PALETTE
+
+TOLD_PERPLEXITIES = 6  # more of them are a wall of words
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +103,12 @@ def _differences(study: Study) -> Figure:
     says = " ".join(crossing_in_words(pair.first, pair.second, found.crossing) for pair, found in contrasts.values())
     ends = "; ".join(f"{n} {points(c.value[-1], c.low[-1], c.high[-1])} at k = {c.ks[-1]}" for n, c in lines)
     colours = {name: colour for name, colour in side_colours(study).items() if name in contrasts}
+    where = "through it" if len(lines) == 1 else "of its colour at the foot"
     return Figure(
         id="difference",
         title=f"Ahead of {first} or behind",
-        caption=f"{' and '.join(contrasts)} minus {first}: the difference in pass@k over the same problems. A dot "
-        "marks where the curves cross, the bar through it the crossing's interval.",
+        caption=f"{listed(list(contrasts))} minus {first}: the difference in pass@k over the same problems. A dot "
+        f"marks where the curves cross, the bar {where} the crossing's interval.",
         label=f"Differences in pass@k to {first}: {ends}. {says}",
         shows=f"Above the line the trained model is ahead, below it {first} is. {says} Where a band lies wholly on one "
         "side, other problems of the kind would most likely have shown the same order at that k.",
@@ -257,7 +261,8 @@ def _course(course: Course) -> list[Figure]:
         shows=f"It goes {ends}. A policy that grows sure gives more equal answers, so that many samples are worth "
         "less: a part of what pass@k loses at large k is this.",
         hides="p is at the sampling's own temperature. Where top-p cut unlikely tokens away, they were never drawn: "
-        "the entropy of the whole distribution is higher.",
+        "the entropy of the whole distribution is higher. And p is then the one before the cut where transformers "
+        "sampled, the one after it where vLLM did, which gives fewer nats: compare what one engine sampled.",
         head=["step", "nats a token"],
         rows=[[str(step), f"{nats:.3f}"] for step, nats in known],
         csv=_csv(["step", "nats"], ([step, f"{nats:.6g}"] for step, nats in known)),
@@ -272,13 +277,14 @@ def _perplexity(study: Study) -> Figure:
     said = " ".join(perplexity_in_words(study))
     empty = sum(one.empty for one in found)
     left_out = f" {empty} empty answers have none and are left out." if empty else ""
+    shown = said if len(found) <= TOLD_PERPLEXITIES else "The table has the numbers."
     return Figure(
         id="perplexity",
         title="Who could have said that",
-        caption="Perplexity of each side's answers under each model: the bar is the middle half, the dark stroke the "
-        "median, and the line reaches from the 5th to the 95th percentile.",
+        caption=f"Perplexity of each side's answers under {listed(list(colours))}, a colour each: the bar is the "
+        "middle half, the stroke across it the median, and the line reaches from the 5th to the 95th percentile.",
         label=f"Perplexity of answers under models. {said}",
-        shows=f"{said} Answers of a trained model that its base finds about as likely as its own were within the "
+        shows=f"{shown} Answers of a trained model that its base finds about as likely as its own were within the "
         "base's reach before; what was learned from elsewhere tends to surprise it.",
         hides="It says how likely whole answers are, not whether they are right. Texts are cut into tokens anew, which "
         f"may differ from how they were sampled; the end of an answer is not counted.{left_out}",

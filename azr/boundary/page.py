@@ -15,7 +15,15 @@ from azr.boundary.gap import definition
 from azr.boundary.guessing import Mark, RareProblem
 from azr.boundary.sides import settings_beside
 from azr.boundary.study import COVERS, SideFigures, Study
-from azr.boundary.words import crossing_interval, percent, points, short_percent, study_in_words, whole_percent
+from azr.boundary.words import (
+    crossing_interval,
+    listed,
+    percent,
+    points,
+    short_percent,
+    study_in_words,
+    whole_percent,
+)
 from azr.report.drawing import TEMPLATES, drawing_script, library
 
 _HERE = Path(__file__).parent
@@ -51,8 +59,8 @@ def render(study: Study, questions: Mapping[str, str]) -> str:
     folders = FileSystemLoader([_HERE, TEMPLATES])
     template = Environment(loader=folders, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html = template.get_template("boundary.html").render(
-        title=f"{_listed(names)} - azr boundary",
-        names=_listed(names),
+        title=f"{listed(names)} - azr boundary",
+        names=listed(names),
         style=Markup("\n".join(_read(path) for path in (TEMPLATES / "style.css", _HERE / "boundary.css"))),
         findings=study_in_words(study),
         notes=study.notes,
@@ -62,6 +70,7 @@ def render(study: Study, questions: Mapping[str, str]) -> str:
         crossings=_crossings(study),
         sets=_sets(study),
         gaps=_gaps(study),
+        definitions=_definitions(study),
         rare_below=short_percent(study.rare_below),
         readings=[(side.side.label, *astuple(side.reading)) for side in study.sides if side.reading],
         reading=[_problem_view(problem, study, questions) for problem in shown],
@@ -111,8 +120,8 @@ def _crossings(study: Study) -> list[list[str]]:
     return rows
 
 
-def _sets(study: Study) -> list[tuple[str, str, str]]:
-    """Whom a set of ids belongs to, how many they are, and the ids."""
+def _sets(study: Study) -> list[tuple[str, str, tuple[str, ...], str]]:
+    """Whom a set of ids belongs to, how many they are, the ids, and what stands behind them."""
     found = []
     for pair in study.pairs:
         sets = pair.overlap
@@ -120,33 +129,30 @@ def _sets(study: Study) -> list[tuple[str, str, str]]:
             (pair.first, pair.second, sets.only_first),
             (pair.second, pair.first, sets.only_second),
         ):
-            more = f" and {len(ids) - _LISTED} more (the CSV has all)" if len(ids) > _LISTED else ""
-            found.append((f"{name}, not {other}", f"{len(ids):,}", " ".join(ids[:_LISTED]) + more or "none"))
+            more = f"and {len(ids) - _LISTED} more (the CSV has all)" if len(ids) > _LISTED else "" if ids else "none"
+            found.append((f"{name}, not {other}", f"{len(ids):,}", ids[:_LISTED], more))
     return found
 
 
 def _gaps(study: Study) -> list[tuple[str, str, str, str]]:
-    found = []
-    for pair in study.pairs:
-        if pair.contrast:
-            gap = pair.contrast.gap
-            sum_ = f"{gap.base:.1f} − {gap.trained:.1f}"
-            found.append(
-                (
-                    pair.second,
-                    f"{gap.value:.1f}",
-                    f"{gap.low:.1f} to {gap.high:.1f}",
-                    f"{sum_}; {definition(pair.first, gap.k)}",
-                )
-            )
-    return found
+    """Each side's ΔSE, its interval, and the two figures that it is the difference of."""
+    gaps = [(pair.second, pair.contrast.gap) for pair in study.pairs if pair.contrast]
+    return [
+        (side, f"{g.value:.1f}", f"{g.low:.1f} to {g.high:.1f}", f"{g.base:.1f} − {g.trained:.1f}") for side, g in gaps
+    ]
+
+
+def _definitions(study: Study) -> list[str]:
+    """What ΔSE is here, each definition once."""
+    gaps = [(pair.first, pair.contrast.gap.k) for pair in study.pairs if pair.contrast]
+    return [f"{definition(base, k)}." for base, k in dict.fromkeys(gaps)]
 
 
 def _problem_view(problem: RareProblem, study: Study, questions: Mapping[str, str]) -> ProblemView:
     rates = [f"{right} of {n:,} right" for n, right in problem.counts.values()]
     return ProblemView(
         task_id=problem.task_id,
-        facts=f"solved rarely by {_listed(list(problem.counts))}" if len(problem.counts) > 1 else rates[0],
+        facts=f"solved rarely by {listed(list(problem.counts))}" if len(problem.counts) > 1 else rates[0],
         question=questions.get(problem.task_id),
         answers=[
             AnswerView(
@@ -160,10 +166,6 @@ def _problem_view(problem: RareProblem, study: Study, questions: Mapping[str, st
             for answer in problem.answers
         ],
     )
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _embedded(data: Mapping[str, Any]) -> Markup:

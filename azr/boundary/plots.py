@@ -3,6 +3,7 @@
 `colours` gives each line's name its colour, in the legend's order.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,14 +20,17 @@ from azr.report.drawing import DATA, PALETTE, field_name, finished
 Spec = dict[str, Any]
 Lines = Sequence[tuple[str, Curve]]
 
+FEW_LINES = 3  # whose bands may be strong without hiding one another
 DRAWN_EACH = 32  # k that are drawn one by one; beyond, PER_DOUBLING of each doubling
 PER_DOUBLING = 24
+LANE = 16  # pixels
 PARTS = ("both", "only the first", "only the other", "neither")
 
 _SHARES = alt.Axis(format=".0%")
 _STROKES = alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1, columns=2, columnPadding=18, labelLimit=160)
 _SQUARES = alt.Legend(orient="top", symbolType="square", symbolOpacity=1, columns=2, columnPadding=18, labelLimit=160)
 _STEPS = alt.X("step:Q", title="step", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False))
+_TICK_STEPS = ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), tuple(tenths / 10 for tenths in range(10, 100)))
 _PART_COLOURS = [PALETTE[2], PALETTE[0], PALETTE[1], PALETTE[7]]
 
 
@@ -38,7 +42,7 @@ def curve_plot(lines: Lines, colours: Mapping[str, str], dashed: Sequence[str] =
     share = alt.Y("value:Q", title=None, axis=_SHARES, scale=alt.Scale(zero=False))
     dash = alt.condition(alt.FieldOneOfPredicate("side", list(dashed)), alt.value([6, 4]), alt.value([1, 0]))
     layers = [
-        base.mark_area(opacity=0.16).encode(alt.Y("low:Q", title=None, axis=_SHARES), alt.Y2("high:Q")),
+        _bands(base, len(lines)),
         base.mark_line(strokeWidth=2).encode(share, strokeDash=dash),
     ]
     if last <= DRAWN_EACH:
@@ -47,23 +51,29 @@ def curve_plot(lines: Lines, colours: Mapping[str, str], dashed: Sequence[str] =
 
 
 def difference_plot(lines: Lines, crossings: Mapping[str, Crossing], colours: Mapping[str, str]) -> Spec:
-    """Differences of shares against k around zero; a dot where a pair's curves cross, a bar for its interval."""
+    """Differences of shares against k around zero; a dot where a pair's curves cross, a bar for its interval.
+
+    The bar lies on the line at zero; of several pairs each has a lane of its own below the curves.
+    """
     rows = [row for name, curve in lines for row in _points(name, curve)]
     last = _last_k(lines)
-    crossed = [_crossing_row(name, crossing) for name, crossing in crossings.items() if crossing.k is not None]
+    found = [(name, crossing) for name, crossing in crossings.items() if crossing.k is not None]
+    lanes = _lanes(lines, len(found)) if len(lines) > 1 else [0.0]
+    crossed = [_crossing_row(name, crossing, lane) for (name, crossing), lane in zip(found, lanes, strict=False)]
     colour = _colour(colours, _STROKES)
     base = alt.Chart(DATA).transform_filter("isValid(datum.value)").encode(_k_axis(last), colour)
     value = alt.Y("value:Q", title=None, axis=_SHARES)
     layers = [
         alt.Chart(alt.InlineData([{}])).mark_rule(color="currentColor", opacity=0.5).encode(y=alt.datum(0)),
-        base.mark_area(opacity=0.16).encode(alt.Y("low:Q", title=None, axis=_SHARES), alt.Y2("high:Q")),
+        _bands(base, len(lines)),
         base.mark_line(strokeWidth=2).encode(value),
     ]
     if last <= DRAWN_EACH:
         layers.append(base.mark_point(filled=True, size=36, opacity=1).encode(value))
     if crossed:
         layers += _crossing_marks(colour)
-    return finished(alt.layer(*layers, _pointer([n for n, _ in lines], sign="+")), [*rows, *crossed], height=260)
+    height = 260 + (LANE * len(crossed) if len(lines) > 1 else 0)
+    return finished(alt.layer(*layers, _pointer([n for n, _ in lines], sign="+")), [*rows, *crossed], height)
 
 
 def solved_plot(overlaps: Mapping[str, Overlap]) -> Spec:
@@ -119,7 +129,7 @@ def accuracy_plot(histograms: Mapping[str, Sequence[int]], colours: Mapping[str,
 def moves_plot(moves: Moves, first: str, second: str, colour: str) -> Spec:
     """Circles by both sides' share of right samples; on the dashed line nothing moved. Low shares get more room."""
     rows = [{"first": a, "second": b, "problems": count} for a, b, count in moves.cells]
-    ticks = alt.Axis(format=".0%", values=[0, 0.05, 0.2, 0.4, 0.6, 1])
+    ticks = alt.Axis(format=".0%", values=[0, 0.05, 0.2, 0.4, 0.6, 1], offset=12)  # beside the largest circle at 0
     stretched = alt.Scale(type="sqrt", domain=[0, 1])
     circles = (
         alt.Chart(DATA)
@@ -157,7 +167,7 @@ def course_plot(steps: Sequence[int], lines: Sequence[tuple[str, Sequence[Interv
     tooltip = ["line:N", "step:Q", *(alt.Tooltip(f"{part}:Q", format=".1%") for part in ("value", "low", "high"))]
     return finished(
         alt.layer(
-            base.mark_area(opacity=0.16).encode(alt.Y("low:Q", title=None, axis=_SHARES), alt.Y2("high:Q")),
+            _bands(base, len(lines)),
             base.mark_line(strokeWidth=2).encode(share),
             base.mark_point(filled=True, size=48, opacity=1).encode(share, tooltip=tooltip),
         ),
@@ -179,41 +189,67 @@ def entropy_plot(points: Sequence[tuple[int, float]]) -> Spec:
 
 
 def perplexity_plot(found: Sequence[Perplexities], colours: Mapping[str, str]) -> Spec:
-    """A bar for each kind of answers under each model: the middle half and the median; the line holds nine of ten."""
-    rows = [
-        {"pair": f"{one.of} under {one.under}", "side": one.under, **{f"p{p}": one.at(p) for p in PERCENTS}}
-        for one in found
-    ]
+    """For each kind of answers a bar a model: the middle half and the median; the line holds nine of ten."""
+    rows = [{"of": one.of, "side": one.under, **{f"p{p}": one.at(p) for p in PERCENTS}} for one in found]
+    kinds = len({one.of for one in found})
+    offset = alt.YOffset("side:N", sort=list(colours), scale=alt.Scale(domain=list(colours), paddingOuter=0.3))
     base = alt.Chart(DATA).encode(
-        alt.Y("pair:N", title=None, sort=None, axis=alt.Axis(labelLimit=150)), _colour(colours, _SQUARES)
+        alt.Y("of:N", title="answers of", sort=None, axis=alt.Axis(labelLimit=110)), offset, _colour(colours, _SQUARES)
     )
-    across = alt.Scale(type="log", nice=True)
-    axis = alt.Axis(format="~g", labelOverlap="greedy", labelSeparation=8, tickCount=6)
-    tooltip = ["pair:N", *(alt.Tooltip(f"p{p}:Q", title=f"{p} %", format=".3g") for p in PERCENTS)]
+    low, high = min(one.at(PERCENTS[0]) for one in found), max(one.at(PERCENTS[-1]) for one in found)
+    across = alt.Scale(type="log", domain=[low / 1.1, high * 1.1], nice=False)
+    axis = alt.Axis(format="~g", labelOverlap="greedy", labelSeparation=8, values=_log_ticks(low / 1.1, high * 1.1))
+    tooltip = ["of:N", "side:N", *(alt.Tooltip(f"p{p}:Q", title=f"{p} %", format=".3g") for p in PERCENTS)]
 
     def at(name: str) -> alt.X:
         return alt.X(f"{name}:Q", title="perplexity", scale=across, axis=axis)
 
     layers = [
         base.mark_rule(strokeWidth=2, opacity=0.7).encode(at("p5"), alt.X2("p95:Q")),
-        base.mark_bar(height=18, opacity=0.7).encode(at("p25"), alt.X2("p75:Q"), tooltip=tooltip),
-        base.mark_tick(thickness=3, height=24, color="currentColor").encode(at("p50"), color=alt.value("currentColor")),
+        base.mark_bar(height=12, opacity=0.7).encode(at("p25"), alt.X2("p75:Q"), tooltip=tooltip),
+        base.mark_tick(thickness=3, height=16, color="currentColor").encode(at("p50"), color=alt.value("currentColor")),
     ]
-    return finished(alt.layer(*layers), rows, height=40 + 34 * len(rows))
+    return finished(alt.layer(*layers), rows, height=40 + kinds * (14 + 20 * len(colours)))
 
 
-def _crossing_row(name: str, crossing: Crossing) -> Spec:
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between the two, three or more where they are not too close: 1, 2, 5, 10 …, or finer ones."""
+    ticks: list[float] = []
+    for steps in _TICK_STEPS:
+        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        ticks = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+        if len(ticks) > 2:
+            break
+    return ticks
+
+
+def _bands(base: alt.Chart, lines: int) -> alt.Chart:
+    """The intervals around lines; many of them are drawn fainter, since they lie on each other."""
+    faint = base.mark_area(opacity=0.16 if lines <= FEW_LINES else 0.08)
+    return faint.encode(alt.Y("low:Q", title=None, axis=_SHARES), alt.Y2("high:Q"))
+
+
+def _lanes(lines: Lines, count: int) -> list[float]:
+    """Heights below everything that is drawn, LANE pixels apart where the rest is some 260 high."""
+    foot = min(0.0, *(float(curve.low.min()) for _, curve in lines))
+    top = max(0.0, *(float(curve.high.max()) for _, curve in lines))
+    return [foot - (number + 1) * (top - foot) * LANE / 260 for number in range(count)]
+
+
+def _crossing_row(name: str, crossing: Crossing, lane: float) -> Spec:
     """A crossing and its interval, which ends with the curves where it goes on beyond them."""
     end = crossing.last if crossing.high is None else crossing.high
-    return {"side": name, "k": crossing.k, "start": crossing.low, "end": end, "zero": 0}
+    return {"side": name, "k": crossing.k, "start": crossing.low, "end": end, "lane": lane}
 
 
 def _crossing_marks(colour: alt.Color) -> list[alt.Chart]:
-    base = alt.Chart(DATA).transform_filter("isValid(datum.zero)").encode(alt.Y("zero:Q", title=None), colour)
-    bar = base.mark_rule(strokeWidth=6, opacity=0.5, strokeCap="round")
+    base = alt.Chart(DATA).transform_filter("isValid(datum.lane)").encode(colour)
+    bar, dot = base.mark_rule(strokeWidth=6, opacity=0.5, strokeCap="round"), base.mark_point(filled=True, opacity=1)
+    lane, place = alt.Y("lane:Q", title=None), alt.X("k:Q", title="k")
     return [
-        bar.encode(alt.X("start:Q", title="k"), alt.X2("end:Q")),
-        base.mark_point(filled=True, size=110, opacity=1).encode(alt.X("k:Q", title="k")),
+        bar.encode(alt.X("start:Q", title="k"), alt.X2("end:Q"), lane),
+        dot.encode(place, lane, size=alt.value(60)),
+        dot.encode(place, y=alt.datum(0), size=alt.value(110)),
     ]
 
 

@@ -14,6 +14,7 @@ from azr.evaluation.small.asking import as_problem
 from azr.evaluation.small.known import Question, grade_of
 from azr.problems.given import Given
 from azr.problems.sources import read_problems
+from azr.training.run import RUNS
 
 
 @dataclass(frozen=True)
@@ -43,18 +44,35 @@ def read_problem_set(names: Sequence[str], data: Sequence[str], limit: int | Non
 
     A name is a benchmark's, or a source as in a config's rlvr.sources (azr/problems/sources.py). The problems of one
     benchmark keep their ids, so that azr eval's samples are the study's; of several sources, each id begins with its
-    source's name. Raises UserError for a source that is none, or whose answers aren't known.
+    source's name. Raises UserError for a source that is none, whose answers aren't known, or that is called as another.
     """
     parts = [_read(name, data, names) for name in names]
     if len(names) == 1:
-        name, problems = parts[0]
-        together = list(problems)
-        benchmark = BENCHMARKS.get(names[0]) or _drawn(name, together)
-        return ProblemSet(benchmark, tuple(together), frozenset(p.task_id for p in together[:limit]))
+        return _of_one(names[0], *parts[0], limit)
+    _refuse_equal(names, [name for name, _ in parts])
     pooled = [[replace(p, task_id=f"{name}:{p.task_id}") for p in problems] for name, problems in parts]
     together = [problem for part in pooled for problem in part]
     wanted = frozenset(problem.task_id for part in pooled for problem in part[:limit])
     return ProblemSet(_drawn("+".join(name for name, _ in parts), together), tuple(together), wanted)
+
+
+def read_each(names: Sequence[str], data: Sequence[str], limit: int | None) -> dict[str, ProblemSet]:
+    """A set of each source's own, by its name; `data` may be for any of them. Otherwise as `read_problem_set`."""
+    return {name: _of_one(name, *_read(name, data, names), limit) for name in names}
+
+
+def _of_one(source: str, name: str, problems: Sequence[Problem], limit: int | None) -> ProblemSet:
+    benchmark = BENCHMARKS.get(source) or _drawn(name, problems)
+    return ProblemSet(benchmark, tuple(problems), frozenset(problem.task_id for problem in problems[:limit]))
+
+
+def _refuse_equal(sources: Sequence[str], names: Sequence[str]) -> None:
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise UserError(
+                f"{sources[names.index(name)]} and {sources[number]} are both called {name}: rename one, or their "
+                "problems would be mixed up"
+            )
 
 
 def _read(source: str, data: Sequence[str], names: Sequence[str]) -> tuple[str, list[Problem]]:
@@ -64,12 +82,12 @@ def _read(source: str, data: Sequence[str], names: Sequence[str]) -> tuple[str, 
         places = data_places(data, list(dict.fromkeys(part.name for one in known for part in one.sources)))
         return source, load_problems(BENCHMARKS[source], places)
     path = Path(source).expanduser()
-    if not any(place.exists() for place in (path, Path("runs") / source, _data_folder() / source)):
+    if not any(place.exists() for place in (path, RUNS / source, _data_folder() / source)):
         raise UserError(f"no benchmark {source}, and no file and no run; there are {', '.join(BENCHMARKS)}")
     name = path.stem if path.suffix else path.name
     if name in BENCHMARKS:
         raise UserError(f"{source} is called as the benchmark {name} is: rename it, or their samples would be mixed up")
-    return name, [_as_problem(source, given) for given in read_problems([source], data)]
+    return name, [_as_problem(source, given) for given in read_problems([source])]
 
 
 def _data_folder() -> Path:

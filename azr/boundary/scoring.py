@@ -1,6 +1,6 @@
 """Scores answers under a model: the perplexities that are missing, packed, and written down as they come."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from azr.errors import UserError
 from azr.evaluation.benchmark import PromptForm
 from azr.evaluation.plan import Plan
 from azr.evaluation.report import progress_bar
-from azr.evaluation.sampling import prompt_ids
+from azr.evaluation.sampling import answer_ids, prompt_ids
 from azr.json_lines import json_line
 from azr.learner.sample import Sample
 from azr.learner.scoring import sample_logprobs
@@ -47,11 +47,7 @@ def score_all(
     answers = [first_answers(label, file, ids, each) for label, file in files.items()]
     found = []
     for side in models:
-        plan = plans[side.label]
-        assert plan.form is not None
-        missing = missing_scores(scores_file(plan.results(side.model, plan.form), problems), answers)
-        with progress_bar(console, f"score {side.label}", len(missing)) as advance:
-            scored = score_side(side, plan, problems, answers, advance)
+        scored = score_side(side, plans[side.label], problems, answers, console)
         found += [perplexities(side.label, some, scored) for some in answers]
     return tuple(found)
 
@@ -68,19 +64,22 @@ def score_side(
     plan: Plan,
     problems: ProblemSet,
     answers: Sequence[Answers],
-    advance: Callable[[int], None],
+    console: Console,
 ) -> dict[Key, tuple[int, float]]:
     """Tokens and nats of each answer under the side's model, which is loaded only where some are not known yet.
 
-    Each is behind the prompt that the model is asked with, in `plan.form`. `advance(n)` counts what is scored anew.
-    Interrupted, it goes on from there. Raises UserError where the model can't be loaded.
+    Each is behind the prompt that the model is asked with, in `plan.form`. Interrupted, it goes on from there. Raises
+    UserError where the model can't be loaded.
     """
     assert plan.form is not None
     file = scores_file(plan.results(side.model, plan.form), problems)
     if missing := missing_scores(file, answers):
         policy = load_policy(plan.model_config(side.model), side.model.weights)
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a", encoding="utf-8") as output:
+        with (
+            file.open("a", encoding="utf-8") as output,
+            progress_bar(console, f"score {side.label}", len(missing)) as advance,
+        ):
             if file.stat().st_size:
                 output.write("\n")  # ends a line that a crash cut short; blank ones count for nothing
             for (task_id, text), (tokens, nats) in zip(
@@ -113,6 +112,5 @@ def surprise(
 
 def _sample(policy: Policy, problems: ProblemSet, form: PromptForm, task_id: str, text: str) -> Sample | None:
     problem = problems.by_id[task_id]
-    answer = text.removeprefix(problem.prompts[form].answer_prefix)
-    ids = tuple(policy.tokenizer(answer, add_special_tokens=False)["input_ids"])
+    ids = answer_ids(policy, problem, form, text)
     return Sample(prompt_ids(policy, problem, form), ids, (0.0,) * len(ids), 0.0) if ids else None

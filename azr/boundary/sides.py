@@ -9,10 +9,9 @@ from typing import Any
 from azr.errors import UserError
 from azr.evaluation.comparison import judged_files
 from azr.evaluation.models import NamedModel, resolve_model
-from azr.training.run import Run
+from azr.training.run import RUNS, named_run
 
 _ENDINGS = (".gz", ".jsonl", ".json")
-_RUNS = Path("runs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,8 @@ def chosen_steps(run: str, steps: str) -> list[int]:
     Raises UserError where the run is none, a step is no number, or there are fewer than two. Whether a run has a
     checkpoint of a number shows when it is resolved.
     """
-    folder = next((place for place in (Path(run), _RUNS / run) if Run(place).config.is_file()), None)
-    if folder is None:
+    named = named_run(run)
+    if named is None:
         raise UserError(f"--steps wants one run, and {run} is none")
     if steps != "all":
         numbers = [part.strip() for part in steps.split(",")]
@@ -72,7 +71,7 @@ def chosen_steps(run: str, steps: str) -> list[int]:
     else:
         from azr.training.checkpoint import checkpoints  # torch
 
-        found = sorted({0, *(step for step, _ in checkpoints(Run(folder)))})
+        found = sorted({0, *(step for step, _ in checkpoints(named))})
     if len(found) < 2:
         raise UserError(f"{run}: a course wants two steps or more, and there is {', '.join(map(str, found))}")
     return found
@@ -105,17 +104,13 @@ def _split(word: str) -> tuple[str, str]:
 def _model(place: str, asks: bool) -> NamedModel | None:
     """The model that a place stands for; None where it is a place of results."""
     run, at, step = place.rpartition("@")
-    if at and step.isdigit() and _is_run(run):
+    if at and step.isdigit() and named_run(run):
         if not asks:
             raise UserError(f"{place} is a model: say with --benchmark NAME which problems to ask it")
         return resolve_model(run, int(step))
     if not asks:
         return None
-    return resolve_model(place) if _is_run(place) or _is_model(place) else None
-
-
-def _is_run(place: str) -> bool:
-    return any(Run(folder).config.is_file() for folder in (Path(place), _RUNS / place))
+    return resolve_model(place) if named_run(place) or _is_model(place) else None
 
 
 def _is_model(place: str) -> bool:
@@ -125,7 +120,7 @@ def _is_model(place: str) -> bool:
     path = Path(place).expanduser()
     if (path / "config.json").is_file() or find_gguf(place):
         return True
-    there = any(found.exists() for found in (path, _RUNS / place, _RUNS / "eval" / place))
+    there = any(found.exists() for found in (path, RUNS / place, RUNS / "eval" / place))
     return not there and place.count("/") == 1 and not place.startswith((".", "/", "~", "runs/"))
 
 

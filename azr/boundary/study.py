@@ -25,15 +25,15 @@ from azr.boundary.gap import Gap, sampling_gap
 from azr.boundary.guessing import Marks, RareProblem, Reading, rare_problems, reading, without_lucky
 from azr.boundary.perplexity import Perplexities
 from azr.boundary.solved import Overlap, overlap
-from azr.boundary.tally import Side
-from azr.errors import UserError
+from azr.boundary.tally import Side, common_problems
+from azr.evaluation.benchmark import subject_of
 
 FEW_PROBLEMS = 20
 COVERS = (
     f"{100 * CONFIDENCE:g} % percentile intervals of one bootstrap over the problems ({RESAMPLES:,} resamples, the "
-    "same problems drawn for every side). They cover what other problems of this kind, and other samples of the same "
-    "models on them, could have given. They do not cover another training run, prompt or temperature, nor wrong "
-    "verdicts; and a band holds at each k by itself, not for a whole curve at once."
+    "same problems drawn for every side, questions about one thing together). They cover what other problems of this "
+    "kind, and other samples of the same models on them, could have given. They do not cover another training run, "
+    "prompt or temperature, nor wrong verdicts; and a band holds at each k by itself, not for a whole curve at once."
 )
 
 
@@ -109,19 +109,20 @@ def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Ma
 
     Raises UserError where no problem is left.
     """
-    ids, left_out = _common(sides, least)
-    counts = [_counts(side, ids) for side in sides]
+    ids, left_out = common_problems(sides, least)
+    counts = [side.counts(ids) for side in sides]
     exact = all(side.exact for side in sides)
     rare = rare_problems(sides, ids, rare_below) if exact else []
     resampled: Sequence[Resampled | None] = [None] * len(sides)
     reread: Sequence[Resampled | None] = [None] * len(sides)
     if exact:
-        resampled = _resampled(counts, least)
+        subjects = [subject_of(task_id) for task_id in ids]
+        resampled = _resampled(counts, subjects, least)
         if marks and rare:
             rights = [
                 without_lucky(ids, right, rare, s.label, marks) for s, (_, right) in zip(sides, counts, strict=True)
             ]
-            reread = _resampled([(n, right) for (n, _), right in zip(counts, rights, strict=True)], least)
+            reread = _resampled([(n, right) for (n, _), right in zip(counts, rights, strict=True)], subjects, least)
     figures = tuple(
         SideFigures(
             side,
@@ -145,35 +146,16 @@ def study(sides: Sequence[Side], least: int | None, rare_below: float, marks: Ma
         )
         for second, sampled in zip(figures[1:], resampled[1:], strict=True)
     )
-    notes = _notes(figures, left_out, least, rare_below, rare, marks)
+    notes = (*(_size_notes(ids) if exact else ()), *_notes(figures, left_out, least, rare_below, rare, marks))
     return Study(ids, left_out, figures, pairs, rare_below, tuple(rare), marks, notes)
 
 
-def _common(sides: Sequence[Side], least: int | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The problems that count, and the others, in the order of the files."""
-    everything = dict.fromkeys(task_id for side in sides for task_id in side.tallies)
-    ids: list[str] = []
-    left_out: list[str] = []
-    for task_id in everything:
-        enough = all(task_id in s.tallies and s.tallies[task_id].n >= max(1, least or 1) for s in sides)
-        (ids if enough else left_out).append(task_id)
-    if not ids:
-        wanted = f" with {least} samples or more on every side" if least else ""
-        raise UserError(f"{' and '.join(side.label for side in sides)} have no problem in common{wanted}")
-    return tuple(ids), tuple(left_out)
-
-
-def _counts(side: Side, ids: Sequence[str]) -> tuple[Ints, Ints]:
-    tallies = [side.tallies[task_id] for task_id in ids]
-    n = np.array([tally.n for tally in tallies], dtype=np.int64)
-    return n, np.array([tally.right for tally in tallies], dtype=np.int64)
-
-
-def _resampled(counts: Sequence[tuple[Ints, Ints]], least: int | None) -> list[Resampled]:
+def _resampled(counts: Sequence[tuple[Ints, Ints]], subjects: Sequence[str], least: int | None) -> list[Resampled]:
     ends = [min(int(n.min()), least or int(n.min())) for n, _ in counts]
     grid = k_grid(ends)
     ks = [grid[grid <= end] for end in ends]
-    return resample([pass_at_ks(n, right, k) for (n, right), k in zip(counts, ks, strict=True)], ks)
+    values = [pass_at_ks(n, right, k) for (n, right), k in zip(counts, ks, strict=True)]
+    return resample(values, ks, subjects=subjects)
 
 
 def _contrast(
@@ -189,6 +171,21 @@ def _contrast(
     )
 
 
+def _size_notes(ids: Sequence[str]) -> list[str]:
+    """How many things the problems are about, where that is not the number of problems, and whether these are few."""
+    subjects = len({subject_of(task_id) for task_id in ids})
+    notes = []
+    if subjects < len(ids):
+        notes.append(
+            f"The {len(ids)} problems are questions about {subjects} things (ids that differ behind a # alone, or by "
+            "the kind of a small set's question): intervals draw the questions about one thing together."
+        )
+    if subjects < FEW_PROBLEMS:
+        few = f"{subjects} problems" if subjects == len(ids) else f"{subjects} things are asked about"
+        notes.append(f"Only {few}: intervals of a bootstrap over so few are too narrow.")
+    return notes
+
+
 def _notes(
     sides: Sequence[SideFigures],
     left_out: Sequence[str],
@@ -199,9 +196,6 @@ def _notes(
 ) -> tuple[str, ...]:
     """What a reader must know before believing a number."""
     notes = []
-    problems = len(sides[0].n)
-    if problems < FEW_PROBLEMS:
-        notes.append(f"Only {problems} problems: intervals of a bootstrap over so few are too narrow.")
     if left_out:
         why = f"some side has fewer than {least} samples of them" if least else "some side has no sample of them"
         notes.append(f"{len(left_out)} problems are left out, since {why}.")

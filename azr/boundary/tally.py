@@ -10,6 +10,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
+from azr.boundary.curves import Ints
 from azr.boundary.lines import CountLine, SampleLine, parse_line
 from azr.errors import UserError
 from azr.evaluation.samples import LineProblem
@@ -57,16 +60,41 @@ class Side:
         """The side with these of its problems alone."""
         return replace(self, tallies={task_id: tally for task_id, tally in self.tallies.items() if task_id in ids})
 
+    def counts(self, ids: Sequence[str]) -> tuple[Ints, Ints]:
+        """The samples of each of these problems, and the right ones among them, [problems] each."""
+        tallies = [self.tallies[task_id] for task_id in ids]
+        n = np.array([tally.n for tally in tallies], dtype=np.int64)
+        return n, np.array([tally.right for tally in tallies], dtype=np.int64)
+
     def entropy(self, ids: Sequence[str]) -> float | None:
         """Nats a sampled token over these problems; None where some sample doesn't say what its tokens were.
 
-        It is the mean of -log p over the tokens as they were drawn, p at the temperature of sampling and before any cut
-        by top-p: an unbiased estimate of the entropy where there was no cut, and else one that is too low.
+        It is the mean of -log p over the tokens as they were drawn, p at the temperature of sampling: an unbiased
+        estimate of the entropy where top-p cut nothing, and else one that is too low. Then it also depends on the
+        engine: transformers' p is the one before the cut, vLLM's (`processed_logprobs`) the one after it, whose -log is
+        smaller by that of the mass that was left.
         """
         tallies = [self.tallies[task_id] for task_id in ids]
         if any(tally.measured < tally.n for tally in tallies) or not any(tally.tokens for tally in tallies):
             return None
         return sum(tally.nats for tally in tallies) / sum(tally.tokens for tally in tallies)
+
+
+def common_problems(sides: Sequence[Side], least: int | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The problems that all sides have (`least` samples of, where given), and the others, in the order of the files.
+
+    Raises UserError where the sides have none in common.
+    """
+    everything = dict.fromkeys(task_id for side in sides for task_id in side.tallies)
+    ids: list[str] = []
+    left_out: list[str] = []
+    for task_id in everything:
+        enough = all(task_id in side.tallies and side.tallies[task_id].n >= max(1, least or 1) for side in sides)
+        (ids if enough else left_out).append(task_id)
+    if not ids:
+        wanted = f" with {least} samples or more on every side" if least else ""
+        raise UserError(f"{' and '.join(side.label for side in sides)} have no problem in common{wanted}")
+    return tuple(ids), tuple(left_out)
 
 
 def read_side(

@@ -92,8 +92,8 @@ def at_equal_entropy(side: NamedSide, plan: Plan, first: Side, problems: Problem
             match = matching_temperature(
                 lambda temperature: _entropy(respondent, problems, chosen, temperature), wanted, plan.temperature
             )
-    record.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(record, json.dumps({"settings": settings, **asdict(match)}, indent=2) + "\n")
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(record, json.dumps({"settings": settings, **asdict(match)}, indent=2) + "\n")
     own = plan.out and plan.out.with_name(f"{plan.out.name}-t{match.temperature:g}")
     return replace(plan, temperature=match.temperature, out=own), match
 

@@ -1,8 +1,15 @@
 """What was found, in plain sentences: for the page's head, the terminal and programs alike."""
 
+from collections.abc import Sequence
+
 from azr.boundary.course import Course
 from azr.boundary.curves import Crossing, Curve
 from azr.boundary.study import Contrast, Pair, Study
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row: a, b and c."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def percent(share: float) -> str:

@@ -12,9 +12,7 @@ from typing import Any
 from azr.buffer import connect_read_only
 from azr.errors import UserError
 from azr.evaluation.probe_metrics import is_score
-from azr.training.run import Run, is_training, open_run
-
-RUNS = Path("runs")
+from azr.training.run import RUNS, Run, is_training, named_run, open_run
 
 
 class RunState(StrEnum):
@@ -41,7 +39,7 @@ class RunSummary:
 def find_run(name: str, root: Path = RUNS) -> Run:
     """The run that a folder or the name of a folder in `root` stands for. Raises UserError where it is none."""
     folder = Path(name).expanduser()
-    return open_run(folder if folder.is_dir() else root / name if (root / name).is_dir() else folder)
+    return named_run(name, root) or open_run(root / name if (root / name).is_dir() and not folder.is_dir() else folder)
 
 
 def list_runs(root: Path = RUNS) -> list[RunSummary]:

@@ -7,13 +7,23 @@ from azr.buffer.schema import SCHEMA_VERSION, added_since
 from azr.errors import UserError
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection that writes, and outlives a crash of this program or of the machine."""
+def connect_new(path: Path) -> sqlite3.Connection:
+    """A connection that writes to a new, empty file."""
+    return _made_durable(sqlite3.connect(path, timeout=30, isolation_level=None))
+
+
+def connect(path: Path) -> tuple[sqlite3.Connection, int]:
+    """A connection that writes to a buffer, and the buffer's version.
+
+    Raises UserError where the file is no buffer, which is left as it is, or one of a version not known here.
+    """
     connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
+    try:
+        version = _check_version(connection, path)
+    except UserError:
+        connection.close()
+        raise
+    return _made_durable(connection), version
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
@@ -27,12 +37,12 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     # an empty log and its index beside it, and fail in a folder that can't be written.
     access = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?{access}", uri=True, timeout=30)
-    missing = added_since(check_version(connection, path)).split("CREATE ")  # read as empty: the tables are ours alone
+    missing = added_since(_check_version(connection, path)).split("CREATE ")  # read as empty: the tables are ours alone
     connection.executescript("".join(f"CREATE TEMP {made}" for made in missing if made.startswith("TABLE ")))
     return connection
 
 
-def check_version(connection: sqlite3.Connection, path: Path) -> int:
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
     """The buffer's version. Raises UserError where the file is no buffer, or one of a version not known here."""
     try:
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
@@ -46,3 +56,11 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
             " start a new run, or use the azr that wrote it"
         )
     return versions[row[0]]
+
+
+def _made_durable(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection, with a journal that outlives a crash of this program or of the machine."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection

@@ -17,7 +17,7 @@ from typing import Any
 from azr.buffer import Origin, TaskBuffer, TaskRow, task_fingerprint
 from azr.errors import UserError
 from azr.json_lines import read_json_lines
-from azr.training.telemetry import Advance
+from azr.progress import Advance
 from sandbox import Sandbox
 from tasks.kinds import KINDS
 from tasks.triplet import Proposal, Rejection, TaskType, Triplet

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from azr.buffer.connection import check_version, connect
+from azr.buffer.connection import connect, connect_new
 from azr.buffer.rows import AnswerRow, AttemptRow, LookRow, Origin, ProblemRow, ProposalRow, StoredTask, TaskRow
 from azr.buffer.schema import SCHEMA, SCHEMA_VERSION, TABLES, TASK_COLUMNS, added_since
 from azr.errors import UserError
@@ -52,7 +52,7 @@ class TaskBuffer:
         """A new, empty buffer. Raises UserError where the file exists."""
         if path.exists():
             raise UserError(f"{path} exists already; resume that run with --resume, or choose another name=")
-        connection = connect(path)
+        connection = connect_new(path)
         connection.executescript(f"BEGIN; {SCHEMA} {added_since(1)} COMMIT;")
         connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
         connection.commit()
@@ -63,8 +63,8 @@ class TaskBuffer:
         """An existing buffer, brought to this version. Raises UserError where it is none, or of one not known here."""
         if not path.is_file():
             raise UserError(f"no buffer at {path}")
-        connection = connect(path)
-        if (version := check_version(connection, path)) < SCHEMA_VERSION:
+        connection, version = connect(path)
+        if version < SCHEMA_VERSION:
             newer = f"UPDATE meta SET value = '{SCHEMA_VERSION}' WHERE key = 'schema_version';"
             connection.executescript(f"BEGIN IMMEDIATE; {added_since(version)} {newer} COMMIT;")
         return cls(connection)

@@ -1,11 +1,15 @@
-"""What the commands that look at runs share: how a run is named, and how JSON is printed."""
+"""What commands share: how a run is named, how JSON is printed, and how a page is written."""
 
 import json
 import sys
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from azr.errors import UserError
+from azr.training.run import write_whole
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in runs/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -15,6 +19,15 @@ def print_json(value: Any) -> None:
     """Print a dataclass, or plain data with dataclasses in it, as JSON."""
     json.dump(value, sys.stdout, indent=2, default=_plain)
     print()
+
+
+def write_page(page: Path, html: str) -> str:
+    """Write a page, whole or not at all, and say so in a line. Raises UserError where it can't be written."""
+    try:
+        write_whole(page, html)
+    except OSError as error:
+        raise UserError(f"{page} can't be written: {error.strerror}") from None
+    return f"{page} ({len(html.encode()) / 1e6:.1f} MB); open it in a browser"
 
 
 def _plain(value: Any) -> Any:

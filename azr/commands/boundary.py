@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from azr.commands.arguments import AsJson, print_json
+from azr.commands.arguments import AsJson, print_json, write_page
 from azr.commands.eval import Data
 from azr.config.choices import EngineChoice, Precision
 from azr.errors import UserError
@@ -55,7 +55,12 @@ def boundary(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems of each benchmark.")] = None,
     samples: Annotated[
         int | None,
-        typer.Option("--samples", "-n", min=1, help="Of a problem; by default 256 from models, and all of a file."),
+        typer.Option(
+            "--samples",
+            "-n",
+            min=1,
+            help="Of a problem, from models and files alike; by default 256 where a model is asked, else all.",
+        ),
     ] = None,
     temperature: Annotated[float, typer.Option("--temperature", "-t", min=0.01, help="Of the sampling.")] = 0.6,
     top_p: Annotated[float, typer.Option(min=0.01, max=1)] = 0.95,
@@ -134,7 +139,6 @@ def boundary(
     from azr.boundary.terminal import print_study
     from azr.evaluation.benchmark import PromptForm
     from azr.evaluation.plan import Plan
-    from azr.training.run import write_whole
 
     problems = _problem_set(benchmark or [], data or [], limit)
     course_of_run = chosen_steps(sides[0], steps) if steps and len(sides) == 1 else []
@@ -144,37 +148,35 @@ def boundary(
         raise UserError("--steps wants one run, and --benchmark NAME: what its checkpoints are asked")
     words = [f"step {step}={sides[0]}@{step}" for step in course_of_run] or sides
     named = named_sides(words, label or [], problems.benchmark.name if problems else None)
+    others = _other_answers(answers or [], [side.label for side in named])
+    if (perplexity or others) and problems is None:
+        raise UserError("--perplexity scores answers behind their questions: name them with --benchmark")
+    marked = read_marks(marks) if marks else {}
     form = PromptForm(style) if style else None
     plan = Plan(samples or SAMPLES, temperature, top_p, max_tokens, seed, form, engine, device, precision)
     asks = any(isinstance(side, NamedSide) for side in named)
     notes = Console(stderr=True, highlight=False)
     gathered = gather(named, problems, Asking(plan, folder, equal_entropy), plan.samples if asks else samples, notes)
     compared = [gathered.sides[0], gathered.sides[-1]] if course_of_run else gathered.sides
-    found = study(compared, k, rare, read_marks(marks) if marks else {})
+    found = study(compared, k, rare, marked)
     if course_of_run:
         course = course_of(dict(zip(course_of_run, gathered.sides, strict=True)), k)
         found = replace(found, course=course)
-    if perplexity or answers:
-        if problems is None:
-            raise UserError("--perplexity scores answers behind their questions: name them with --benchmark")
+    if problems and (perplexity or others):
         from azr.boundary.scoring import score_all  # torch
 
-        others = dict(map(_labelled, answers or []))
         likely = score_all(named, compared, gathered.plans, problems, found.ids, perplexity or 1, others, notes)
         found = replace(found, perplexities=likely)
     names = [f"{Path(sides[0]).name}-steps"] if course_of_run else [file_name(side.label) for side in named]
     page = out or Path(f"boundary-{'-'.join(names)}.html")
     questions = {task_id: _question(problem) for task_id, problem in problems.by_id.items()} if problems else {}
     html = render(found, questions)
-    try:
-        write_whole(page, html)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        raise UserError(f"{page} can't be written: {error.strerror}") from None
+    written = write_page(page, html)
     if as_json:
         print_json({"page": str(page), **study_as_json(found)})
     else:
         print_study(found, Console(highlight=False, file=sys.stdout))
-        print(f"{page} ({len(html.encode()) / 1e6:.1f} MB); open it in a browser")
+        print(written)
 
 
 def delta_se(
@@ -213,11 +215,19 @@ def _problem_set(names: Sequence[str], data: Sequence[str], limit: int | None) -
     return read_problem_set(list(dict.fromkeys(names)), data, limit)
 
 
-def _labelled(word: str) -> tuple[str, Path]:
-    label, sign, place = word.partition("=")
-    if not sign or not Path(place).is_file():
-        raise UserError(f"--answers {word}: give LABEL=FILE, a file of answers that is there")
-    return label, Path(place)
+def _other_answers(words: Sequence[str], sides: Sequence[str]) -> dict[str, Path]:
+    """The files of --answers by their labels. Raises UserError where one is not there, or a label is taken."""
+    found: dict[str, Path] = {}
+    for word in words:
+        label, sign, place = word.partition("=")
+        if not sign or not Path(place).is_file():
+            raise UserError(f"--answers {word}: give LABEL=FILE, a file of answers that is there")
+        if label in found or label in sides:
+            raise UserError(
+                f"--answers {word}: {label} is {'a side' if label in sides else 'given twice'}; choose another label"
+            )
+        found[label] = Path(place)
+    return found
 
 
 def _question(problem: "Problem") -> str:

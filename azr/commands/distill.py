@@ -1,11 +1,13 @@
 """`azr distill`: fine-tune a model on answers made elsewhere, to stand beside what learns by reward."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import azr
 from azr.commands.arguments import AsJson, print_json
 from azr.commands.boundary import Style
 from azr.commands.eval import Data
@@ -56,38 +58,43 @@ def distill(
     if out.exists():
         raise UserError(f"{out} is there already; choose another --out")
 
-    from azr.boundary.problem_set import read_problem_set
+    from azr.boundary.problem_set import read_each
     from azr.distillation.lessons import read_lessons
-    from azr.evaluation.models import resolve_model
-
-    sets = [read_problem_set([name], data or [], limit) for name in benchmark]
-    read = [read_lessons(file, problems, every, each) for file, problems in zip(teacher, sets, strict=True)]
-    named = resolve_model(model)
-
     from azr.distillation.training import FineTuning
-    from azr.distillation.writing import taught_model
+    from azr.distillation.writing import asking_form, taught_model
     from azr.evaluation.benchmark import PromptForm
+    from azr.evaluation.models import resolve_model
     from azr.evaluation.plan import Plan
+    from azr.whole import written_folder
 
+    named = resolve_model(model)
     plan = Plan(form=PromptForm(style) if style else None, device=device, precision=precision)
-    tuning = FineTuning(epochs, batch, learning_rate, row_tokens, seed=seed)
-    lessons = [lesson for one in read for lesson in one.chosen]
-    losses = taught_model(named, plan, lessons, tuning, out, Console(stderr=True, highlight=False))
+    plan = replace(plan, form=asking_form(named, plan))
+    sets = read_each(benchmark, data or [], limit)
+    read = [read_lessons(file, sets[name], every, each) for file, name in zip(teacher, benchmark, strict=True)]
+    tuning = FineTuning(epochs, batch, learning_rate, row_tokens, seed)
     teachers = [
         {"file": str(file), "benchmark": name, "answers": one.read, "right": one.right, "learned": len(one.chosen)}
         for file, name, one in zip(teacher, benchmark, read, strict=True)
     ]
-    record = {
-        "model": model,
-        "teachers": teachers,
-        "all": every,
-        "epochs": epochs,
-        "batch": batch,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "cross_entropy": losses,
-    }
-    (out / "distill.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    with written_folder(out) as folder:
+        lessons = [lesson for one in read for lesson in one.chosen]
+        losses = taught_model(named, plan, lessons, tuning, folder, Console(stderr=True, highlight=False))
+        record = {
+            "model": model,
+            "label": named.label,
+            "precision": plan.model_config(named).precision,
+            "style": plan.form,
+            "teachers": teachers,
+            "data": data or [],
+            "limit": limit,
+            "all": every,
+            "each": each,
+            **asdict(tuning),
+            "cross_entropy": losses,
+            "azr": azr.__version__,
+        }
+        (folder / "distill.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     if as_json:
         print_json({"folder": str(out), **record})
         return

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from azr.browse.folders import find_run
-from azr.commands.arguments import AsJson, print_json
+from azr.commands.arguments import AsJson, print_json, write_page
 from azr.errors import UserError
 
 
@@ -38,7 +38,6 @@ def report(
     from azr.report.benchmarks import named_benchmarks
     from azr.report.page import render
     from azr.report.story import gather
-    from azr.training.run import write_whole
 
     runs = [find_run(name) for name in names]
     if len({run.name for run in runs}) < len(runs):
@@ -53,11 +52,8 @@ def report(
     )
     page = out or by_default
     html = render([gather(run, named) for run in runs])
-    try:
-        write_whole(page, html)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        raise UserError(f"{page} can't be written: {error.strerror}") from None
+    written = write_page(page, html)
     if as_json:
         print_json({"page": str(page), "bytes": len(html.encode()), "runs": [run.name for run in runs]})
     else:
-        print(f"{page} ({len(html.encode()) / 1e6:.1f} MB); open it in a browser")
+        print(written)

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from azr.browse.folders import RUNS, list_runs
+from azr.browse.folders import list_runs
 from azr.commands.arguments import AsJson, print_json
+from azr.training.run import RUNS
 
 
 def runs(

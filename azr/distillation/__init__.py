@@ -1,1 +1,4 @@
-"""`azr distill`: answers made elsewhere are learned. lessons.py chooses them, training.py fine-tunes on them."""
+"""`azr distill`: answers made elsewhere are learned.
+
+lessons.py chooses them, training.py fine-tunes on them, writing.py has a model taught so and written.
+"""

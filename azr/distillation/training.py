@@ -7,12 +7,12 @@ nats a token, over an optimizer step's answers.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 from azr.config.fields import Aggregation, Estimator, LearnerConfig, ModelConfig, Schedule
 from azr.distillation.lessons import Lesson
+from azr.errors import UserError
 from azr.evaluation.benchmark import PromptForm
-from azr.evaluation.sampling import prompt_ids
+from azr.evaluation.sampling import answer_ids, in_chat, prompt_ids
 from azr.learner import Learner, Sample
 from azr.policy.model import Policy, end_of_turn
 from azr.seeds import stream
@@ -22,31 +22,43 @@ from azr.seeds import stream
 class FineTuning:
     """How often the answers are gone through, how many make an optimizer step, and how fast is learned.
 
-    The learning rate rises over the first twentieth and falls on a line to 0 from there.
+    The learning rate rises over the first twentieth and falls on a line to 0 from there. `row_tokens` are computed at
+    once; `seed` decides the order of the answers.
     """
 
     epochs: int = 3
     batch: int = 32
     learning_rate: float = 2e-5
-    max_batch_tokens: int = 4096
-    logit_chunk: int = 256
+    row_tokens: int = 4096
     seed: int = 0
 
 
 def as_samples(policy: Policy, lessons: Sequence[Lesson], form: PromptForm) -> list[Sample]:
-    """Each answer behind its prompt, with what ends it: the first stop string of the prompt, or the end of the turn."""
-    chat = form is PromptForm.REASONING and policy.tokenizer.chat_template is not None
-    closing = end_of_turn(policy.tokenizer) if chat else policy.tokenizer.eos_token_id
+    """Each answer behind its prompt, with what ends it: the first stop string of the prompt, or a token (`end_id`).
+
+    Raises UserError where the model knows no such token and a prompt has no stop string.
+    """
+    chat = in_chat(policy, form)
     samples = []
     for lesson in lessons:
-        prompt = lesson.problem.prompts[form]
-        answer = lesson.text.removeprefix(prompt.answer_prefix) + (prompt.stop[0] if prompt.stop else "")
-        ids = tuple(policy.tokenizer(answer, add_special_tokens=False)["input_ids"])
-        if not prompt.stop and closing is not None:
-            ids = (*ids, closing)
-        if ids:
-            samples.append(Sample(prompt_ids(policy, lesson.problem, form), ids, (0.0,) * len(ids), advantage=1.0))
+        stop = lesson.problem.prompts[form].stop
+        ids = answer_ids(policy, lesson.problem, form, lesson.text, stop[0] if stop else "")
+        if not stop:
+            ids = (*ids, end_id(policy, chat))
+        samples.append(Sample(prompt_ids(policy, lesson.problem, form), ids, (0.0,) * len(ids), advantage=1.0))
     return samples
+
+
+def end_id(policy: Policy, chat: bool) -> int:
+    """The token that an answer is taught to end with: in a chat the template's end of a turn, else the tokenizer's end.
+
+    Where the template names none, the tokenizer's ends a turn as well. Raises UserError where there is neither.
+    """
+    turn = end_of_turn(policy.tokenizer) if chat else None
+    found = policy.tokenizer.eos_token_id if turn is None else turn
+    if found is None:
+        raise UserError(f"{policy.source} has no token that ends an answer: its tokenizer wants an eos_token")
+    return int(found)
 
 
 def fine_tune(
@@ -68,8 +80,7 @@ def fine_tune(
         learning_rate=tuning.learning_rate,
         schedule=Schedule.LINEAR,
         warmup_share=0.05,
-        max_batch_tokens=tuning.max_batch_tokens,
-        logit_chunk=tuning.logit_chunk,
+        max_batch_tokens=tuning.row_tokens,
     )
     on_processor = policy.device.type == "cpu"
     learner = Learner(
@@ -79,10 +90,12 @@ def fine_tune(
     for epoch in range(tuning.epochs):
         order = list(samples)
         stream(tuning.seed, "distill", epoch).shuffle(order)
-        told = []
+        nats, tokens = 0.0, 0
         for start in range(0, len(order), tuning.batch):
             part = order[start : start + tuning.batch]
-            told += [learner.step(part)["loss"]] * len(part)
+            count = sum(len(sample.response_ids) for sample in part)
+            nats += learner.step(part)["loss"] * count  # the loss is the mean over the part's tokens
+            tokens += count
             on_step(len(part))
-        losses.append(fmean(told))
+        losses.append(nats / tokens)
     return losses

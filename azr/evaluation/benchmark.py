@@ -3,6 +3,7 @@
 A benchmark is declared in one small file of azr/evaluation/benchmarks (docs/evaluation.md shows how to add one).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -62,9 +63,16 @@ class Problem:
     most_tokens: Mapping[PromptForm, int] = field(default_factory=dict)
 
 
+_KIND = re.compile(r"(small-\w+)-[dai](?=-(?:tune|held):)")  # of a pooled problem of azr/evaluation/benchmarks/small.py
+
+
 def subject_of(task_id: str) -> str:
-    """What a problem is a question about: the part of its id that all questions about it share."""
-    return task_id.partition("#")[0]
+    """What a problem is a question about: the part of its id that all questions about it share.
+
+    Where small sets are pooled, their questions of all kinds about a program share it: small-own-d-held:7 and
+    small-own-a-held:7.
+    """
+    return _KIND.sub(r"\1", task_id.partition("#")[0], count=1)
 
 
 @dataclass(frozen=True, slots=True)

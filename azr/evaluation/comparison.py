@@ -11,6 +11,7 @@ from azr.errors import UserError
 from azr.evaluation.benchmark import subject_of
 from azr.evaluation.passk import bootstrap_interval, pass_at_k
 from azr.evaluation.samples import Sample, by_task, nothing_usable, read_samples
+from azr.training.run import RUNS
 from tasks.triplet import Verdict
 
 Shares = Mapping[str, float]
@@ -52,7 +53,7 @@ class Comparison:
         }
 
 
-def judged_files(name: str, runs: Path = Path("runs")) -> dict[str, Path]:
+def judged_files(name: str, runs: Path = RUNS) -> dict[str, Path]:
     """The files of judged samples that `name` stands for, by benchmark: a file, a results folder, or a run's only one.
 
     Raises UserError where there is none, or several to choose from.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_AT_ONCE = 100  # resamples that are drawn together
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -36,7 +37,8 @@ def bootstrap_means(values: Floats, resamples: int, seed: int) -> Floats:
     """
     generator = np.random.default_rng(seed)
     count = len(values)
-    return np.array([values[generator.integers(0, count, count)].mean() for _ in range(resamples)])
+    parts = [min(_AT_ONCE, resamples - start) for start in range(0, resamples, _AT_ONCE)]
+    return np.concatenate([values[generator.integers(0, count, (rows, count))].mean(axis=1) for rows in parts])
 
 
 def bootstrap_interval(

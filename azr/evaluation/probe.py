@@ -19,8 +19,8 @@ from azr.evaluation.probe_counts import Look
 from azr.evaluation.small.known import KnownProgram, Question, half_of, questions
 from azr.evaluation.small.own import read_programs
 from azr.json_lines import read_json_lines
+from azr.progress import Advance
 from azr.rollout.asking import Answer, Table, solve
-from azr.training.telemetry import Advance
 from tasks.triplet import TaskType, Verdict
 
 

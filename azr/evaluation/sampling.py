@@ -54,8 +54,21 @@ def natural_form(tokenizer: PreTrainedTokenizerBase) -> PromptForm:
 
 def prompt_ids(policy: Policy, problem: Problem, form: PromptForm) -> tuple[int, ...]:
     """The tokens that ask for the problem: the reasoning form as a chat where the tokenizer has a template."""
-    chat = form is PromptForm.REASONING and policy.tokenizer.chat_template is not None
-    return encode_prompt(policy, problem.prompts[form], chat)
+    return encode_prompt(policy, problem.prompts[form], in_chat(policy, form))
+
+
+def in_chat(policy: Policy, form: PromptForm) -> bool:
+    """Whether a prompt of this form is a user's message in a chat."""
+    return form is PromptForm.REASONING and policy.tokenizer.chat_template is not None
+
+
+def answer_ids(policy: Policy, problem: Problem, form: PromptForm, text: str, ending: str = "") -> tuple[int, ...]:
+    """The tokens behind the problem's prompt of a text from a file of samples, with `ending` behind it.
+
+    Where the prompt opened the answer, the opening is in the text and not among them.
+    """
+    answer = text.removeprefix(problem.prompts[form].answer_prefix) + ending
+    return tuple(policy.tokenizer(answer, add_special_tokens=False)["input_ids"])
 
 
 def claim_folder(folder: Path, settings: SamplingSettings) -> None:

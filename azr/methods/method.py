@@ -11,8 +11,8 @@ from typing import Protocol
 
 from azr.buffer import TaskBuffer
 from azr.config.fields import Config
+from azr.progress import Advance
 from azr.rollout.asking import Table
-from azr.training.telemetry import Advance
 from tasks.triplet import Role
 
 Phase = Callable[[str, int], AbstractContextManager[Advance]]

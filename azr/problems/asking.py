@@ -8,10 +8,10 @@ from azr.evaluation.judging.check import Judgement, Tools
 from azr.problems.ballots import ballot_for, count
 from azr.problems.given import Asked
 from azr.problems.voting import Tally
+from azr.progress import Advance
 from azr.rollout.asking import Table, generate_and_judge
 from azr.rollout.engine import Completion, Request
 from azr.seeds import derive_seed
-from azr.training.telemetry import Advance
 from tasks.triplet import Verdict
 
 

@@ -28,38 +28,47 @@ from azr.evaluation.prompts import math_question
 from azr.json_lines import JsonLine, read_json_lines
 from azr.problems.ballots import LetterAnswer
 from azr.problems.given import Given
+from azr.training.run import RUNS
 from sandbox import Sandbox
 from tasks.kinds import KINDS
 from tasks.triplet import TaskType, Triplet
 
 
 def read_problems(
-    sources: Sequence[str], data: Sequence[str] = (), *, answers: bool = True, limit: int | None = None
+    sources: Sequence[str],
+    data: Sequence[str] = (),
+    *,
+    beside: Sequence[str] = (),
+    answers: bool = True,
+    limit: int | None = None,
 ) -> list[Given]:
     """The problems of all sources, in their order; of each the first `limit`, or all.
 
-    `data` is as `azr eval`'s --data. Without `answers` what is known of them is kept back. Raises UserError for a
-    source that is none, can't be read, or holds nothing.
+    `data` is as `azr eval`'s --data; it may also be for sources that are read elsewhere, `beside` these. Without
+    `answers` what is known of them is kept back. Raises UserError for a source that is none, can't be read, or holds
+    nothing.
     """
+    known = [BENCHMARKS[name] for name in (*sources, *beside) if name in BENCHMARKS]
+    origins = list(dict.fromkeys(origin.name for benchmark in known for origin in benchmark.sources))
     found: list[Given] = []
     for source in sources:
-        given = _read(source, data)[:limit]
+        given = _read(source, data, origins)[:limit]
         if not given:
             raise UserError(f"{source} holds no problems")
         found += given
     return found if answers else [_kept_back(problem) for problem in found]
 
 
-def _read(source: str, data: Sequence[str]) -> list[Given]:
+def _read(source: str, data: Sequence[str], origins: Sequence[str]) -> list[Given]:
+    """The problems of one source; `origins` are the published sets that `data` may be for."""
     if source in BENCHMARKS:
         benchmark = BENCHMARKS[source]
-        names = [origin.name for origin in benchmark.sources]
-        return [_of_benchmark(benchmark, problem) for problem in load_problems(benchmark, data_places(data, names))]
+        return [_of_benchmark(benchmark, problem) for problem in load_problems(benchmark, data_places(data, origins))]
     path = Path(source).expanduser()
     for place in (path, Path(os.environ.get(FOLDER_VARIABLE, "")) / path):
         if place.is_file():
             return _of_file(place)
-    if path.is_dir() or (Path("runs") / source).is_dir():
+    if path.is_dir() or (RUNS / source).is_dir():
         with reading(find_run(source)) as db:
             rows = db.execute(f"SELECT {TASK_COLUMNS} FROM task ORDER BY id").fetchall()
         return [_of_task(f"{source}:{row[0]}", stored_task(row).triplet) for row in rows]

@@ -14,7 +14,7 @@ from azr.errors import UserError
 from azr.policy.device import resolve_device
 from azr.policy.model import Policy, encode_prompt, load_policy, uses_chat
 from azr.reasoner.trained import find_trained, load_trained
-from azr.training.run import Run
+from azr.training.run import RUNS, named_run
 from sandbox import Sandbox
 from tasks.kinds import KINDS
 from tasks.prompts import Style, StyleError, load_style
@@ -79,14 +79,14 @@ class Reasoner:
 
 
 def open_reasoner(
-    name: str, step: int | None = None, style: str | None = None, device: str = "auto", runs: Path = Path("runs")
+    name: str, step: int | None = None, style: str | None = None, device: str = "auto", runs: Path = RUNS
 ) -> Reasoner:
     """The reasoner that a run, a model folder, a hub id, a package or a GGUF file stands for.
 
     `style` defaults to the run's own; for a bare model to `reasoning` where its tokenizer has a chat template, else
     `completion`. Raises UserError where the model, the checkpoint or the style can't be loaded.
     """
-    run = next((Run(folder) for folder in (Path(name), runs / name) if Run(folder).config.is_file()), None)
+    run = named_run(name, runs)
     if run is not None:
         trained = find_trained(run, step)
         policy, prompts = load_trained(trained, device), trained.config.prompts

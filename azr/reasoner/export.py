@@ -1,8 +1,5 @@
 """Taking the trained reasoner away: a folder that transformers and vLLM load, an adapter for PEFT, a GGUF file."""
 
-import shutil
-import tempfile
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from azr.evaluation.probe_metrics import is_score
 from azr.policy.model import save_merged, save_policy
 from azr.reasoner.gguf_writer import check_writable, write_gguf
 from azr.reasoner.trained import Trained, load_trained
+from azr.whole import written_folder
 
 
 def export_model(trained: Trained, out: Path, with_gguf: bool = False) -> list[Path]:
@@ -27,15 +25,14 @@ def export_model(trained: Trained, out: Path, with_gguf: bool = False) -> list[P
     if with_gguf:
         check_writable(policy.base.config, policy.tokenizer)
 
-    def write(folder: Path) -> None:
+    with written_folder(out) as folder:
         save_merged(policy, folder)
         if with_gguf:
             name = trained.run.name
             write_gguf(policy, folder, folder / f"{name}.gguf", name)
         use = _use_model(trained, with_gguf)
         (folder / "README.md").write_text(model_card(trained, "transformers", use), encoding="utf-8")
-
-    return _write_aside(out, write)
+    return _files(out)
 
 
 def export_adapter(trained: Trained, out: Path) -> list[Path]:
@@ -48,11 +45,10 @@ def export_adapter(trained: Trained, out: Path) -> list[Path]:
         raise UserError(f"{trained.run.folder} trained all weights, not an adapter; leave --adapter out")
     policy = load_trained(trained, "cpu")
 
-    def write(folder: Path) -> None:
+    with written_folder(out) as folder:
         save_policy(policy, folder)
         (folder / "README.md").write_text(model_card(trained, "peft", _use_adapter(trained)), encoding="utf-8")
-
-    return _write_aside(out, write)
+    return _files(out)
 
 
 def check_free(trained: Trained, out: Path) -> None:
@@ -164,16 +160,5 @@ def _use_adapter(trained: Trained) -> list[str]:
     ]
 
 
-def _write_aside(out: Path, write: Callable[[Path], None]) -> list[Path]:
-    """Let `write` fill a folder beside `out`, and rename it when it is whole."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        write(aside)
-        aside.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        aside.rename(out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return sorted(path for path in out.rglob("*") if path.is_file())
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

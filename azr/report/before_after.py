@@ -8,12 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from azr.evaluation.benchmark import subject_of
-
-RESAMPLES = 2000
-Floats = NDArray[np.float64]
+from azr.evaluation.passk import Floats, bootstrap_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +65,11 @@ def _change(pairs: Sequence[tuple[str, tuple[float, float]]]) -> Change | None:
     if not pairs:
         return None
     values = np.array([pair for _, pair in pairs], dtype=np.float64)
-    before, after = values.mean(axis=0)
-    means = _resampled_means(values, [subject_of(name) for name, _ in pairs])
-    return Change(
-        _estimate(before, means[:, 0]),
-        _estimate(after, means[:, 1]),
-        _estimate(after - before, means[:, 1] - means[:, 0]),
-    )
+    before, after = values.T
+    subjects = [subject_of(name) for name, _ in pairs]
+    return Change(_estimate(before, subjects), _estimate(after, subjects), _estimate(after - before, subjects))
 
 
-def _resampled_means(values: Floats, subjects: Sequence[str]) -> Floats:
-    """[RESAMPLES, columns] from [problems, columns]: problems of one subject are drawn together, whole rows at once."""
-    _, which = np.unique(np.array(subjects), return_inverse=True)
-    sizes = np.bincount(which).astype(np.float64)
-    sums = np.stack([np.bincount(which, weights=column) for column in values.T], axis=1)
-    times = np.random.default_rng(0).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=RESAMPLES)
-    means: Floats = times @ sums / (times @ sizes)[:, None]
-    return means
-
-
-def _estimate(value: float, means: Floats) -> Estimate:
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Estimate(float(value), float(low), float(high))
+def _estimate(values: Floats, subjects: Sequence[str]) -> Estimate:
+    """The mean over problems; of each call with the same subjects the same resamples."""
+    return Estimate(float(values.mean()), *bootstrap_interval(values, subjects=subjects))

@@ -13,9 +13,9 @@ from typing import TypeVar
 from azr.config.fields import Config
 from azr.evaluation.flaws import repeats_question
 from azr.policy.model import Policy, encode_prompt, uses_chat
+from azr.progress import Advance
 from azr.rollout.engine import Completion, Engine, Request
 from azr.seeds import derive_seed
-from azr.training.telemetry import Advance
 from sandbox import Sandbox
 from tasks.kinds import KINDS
 from tasks.prompts import Style

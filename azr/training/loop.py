@@ -21,9 +21,9 @@ from azr.buffer import TaskBuffer
 from azr.learner import Learner, Outcome, Sample
 from azr.learner.overlong import overlong_penalty
 from azr.methods.method import Method, Phase, Play, Rollout
+from azr.progress import Advance
 from azr.ranks.leading import LeadingLearner
 from azr.rollout.asking import Table
-from azr.training.telemetry import Advance
 
 
 @dataclass(frozen=True, slots=True)

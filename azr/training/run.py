@@ -23,6 +23,8 @@ from azr.errors import UserError
 if TYPE_CHECKING:
     from azr.config.fields import Config
 
+RUNS = Path("runs")
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -74,6 +76,12 @@ class Run:
     def lock(self) -> Path:
         """The file that a training process holds."""
         return self.folder / ".lock"
+
+
+def named_run(name: str, runs: Path = RUNS) -> Run | None:
+    """The run that a folder or the name of a folder in `runs` stands for; None where it is neither."""
+    places = (Path(name).expanduser(), runs / name)
+    return next((Run(folder) for folder in places if Run(folder).config.is_file()), None)
 
 
 def open_run(folder: Path) -> Run:

@@ -6,24 +6,19 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from azr.progress import Advance
 from azr.training.run import Run, write_whole
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 Metrics = Mapping[str, float]
-
-
-class Advance(Protocol):
-    """Moves a progress bar on by `done`; `total` corrects what the bar runs to."""
-
-    def __call__(self, done: int, total: int | None = None) -> None: ...
 
 
 class Telemetry:

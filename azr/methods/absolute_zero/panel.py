@@ -10,9 +10,9 @@ from statistics import fmean
 
 from azr.buffer import Origin, TaskBuffer
 from azr.config.fields import Config
+from azr.progress import Advance
 from azr.rollout.asking import Table, solve
 from azr.seeds import stream
-from azr.training.telemetry import Advance
 from tasks.triplet import TaskType, Triplet, Verdict
 
 

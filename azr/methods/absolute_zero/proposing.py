@@ -9,10 +9,10 @@ from azr.errors import UserError
 from azr.evaluation.flaws import MEANING, find_flaws
 from azr.methods.absolute_zero.references import draw_references
 from azr.methods.absolute_zero.variations import variations
+from azr.progress import Advance
 from azr.rollout.asking import Table, generate_and_judge
 from azr.rollout.engine import Completion, Request
 from azr.seeds import derive_seed, stream
-from azr.training.telemetry import Advance
 from tasks.kinds import KINDS
 from tasks.program import fingerprint
 from tasks.triplet import Prompt, Rejection, TaskType, Triplet

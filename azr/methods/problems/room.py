@@ -33,7 +33,8 @@ def _settings(name: str, config: Config) -> ProblemsConfig:
 def _read(name: str, config: Config) -> Callable[[Seat], Method]:
     settings = _settings(name, config)
     look = settings.look
-    looked = read_problems(look.sources, settings.data, limit=look.limit) if look.every else []
+    beside = settings.sources
+    looked = read_problems(look.sources, settings.data, beside=beside, limit=look.limit) if look.every else []
     return partial(ProblemPlay, name=name, settings=settings, problems=_problems(name, settings), looked=looked)
 
 
@@ -41,7 +42,9 @@ def _problems(name: str, settings: ProblemsConfig) -> list[Given]:
     """The problems. Raises UserError where there are none, or where the label can't be had for them."""
     if not settings.sources:
         raise UserError(f"{name}.sources names no problems: give benchmarks, files or runs ({name}.sources=[aime24])")
-    problems = read_problems(settings.sources, settings.data, answers=settings.answers, limit=settings.limit)
+    problems = read_problems(
+        settings.sources, settings.data, beside=settings.look.sources, answers=settings.answers, limit=settings.limit
+    )
     if len(problems) < settings.batch:
         raise UserError(f"{name}: {len(problems)} problems are fewer than {name}.batch={settings.batch}")
     if settings.label is Label.TRUTH and any(problem.answer is None for problem in problems):

@@ -109,6 +109,35 @@ def test_sides_with_different_numbers_of_samples_meet_where_both_have_some():
     assert list(difference(a, b).ks) == list(range(1, 17))
 
 
+def test_questions_about_one_thing_are_drawn_together():
+    """Four equal questions about each of twelve things tell no more than one, and are no surer."""
+    n, right = np.full(12, 16), np.array([0, 0, 1, 2, 5, 9, 16, 3, 0, 12, 7, 1])
+    ks = np.arange(1, 17)
+    sides = [pass_at_ks(n, right, ks), pass_at_ks(n, right[::-1].copy(), ks)]
+    four = [np.repeat(side, 4, axis=0) for side in sides]
+    names = [f"p{number // 4}" for number in range(48)]
+    once = resample(sides, [ks, ks])
+    together = resample(four, [ks, ks], subjects=names)
+    apart = resample(four, [ks, ks])
+    for alone, grouped, split in zip(once, together, apart, strict=True):
+        assert grouped.value == pytest.approx(alone.value)
+        assert grouped.means == pytest.approx(alone.means)
+        widths = [(band(side).high - band(side).low)[0] for side in (grouped, split)]
+        assert widths[0] == pytest.approx(2 * widths[1], rel=0.15)
+    assert crossing(*together) == crossing(*once)
+    shuffled = np.random.default_rng(0).permutation(48)
+    mixed = resample([side[shuffled] for side in four], [ks, ks], subjects=[names[i] for i in shuffled])
+    assert difference(*mixed).low == pytest.approx(difference(*together).low, abs=0.02)
+
+
+def test_a_subject_weighs_as_many_problems_as_it_has():
+    ks = np.array([1])
+    values = np.array([[1.0], [1.0], [1.0], [0.0]])
+    (found,) = resample([values], [ks], subjects=["a", "a", "a", "b"])
+    assert set(np.round(found.means[:, 0], 6)) == {0.0, 0.75, 1.0}  # b twice, both once, a twice
+    assert found.value[0] == 0.75
+
+
 @pytest.mark.slow
 def test_intervals_hold_what_is_true_about_as_often_as_they_say():
     """A population with known shares: the base rarely but widely right, the trained surer and narrower."""

@@ -143,6 +143,9 @@ def test_problems_may_be_a_file_or_a_runs_own_tasks_and_several_are_pooled(place
     ids = sorted(both["per_problem"])
     assert len(ids) == 4
     assert {name.split(":")[0] for name in ids} == {"sums", "warm"}
+    (place / "more").mkdir()
+    write_lines(place / "more" / "sums.jsonl", rows)
+    assert "are both called sums" in refused(*sides, "-b", "sums.jsonl", "-b", "more/sums.jsonl")
     write_lines(place / "open.jsonl", [{"prompt": "What is life?"}])
     assert "is not known" in refused(*sides, "-b", "open.jsonl")
 
@@ -172,7 +175,7 @@ def test_the_temperature_of_equal_entropy_is_found_and_kept(place, asked):
     pilots = len(asked) - 2
     assert pilots >= 2
     (record,) = (place / "even" / "b").glob("equal-entropy-*.json")
-    match = json.loads(record.read_text())
+    match, written = json.loads(record.read_text()), record.stat().st_mtime_ns
     assert match["entropy"] == pytest.approx(match["wanted"], rel=0.1)
     first, second = study["sides"]
     assert second["asked"]["temperature"] == match["temperature"]
@@ -180,6 +183,7 @@ def test_the_temperature_of_equal_entropy_is_found_and_kept(place, asked):
     assert second["entropy"] == pytest.approx(first["entropy"], rel=0.15)
     found(*words)
     assert len(asked) == pilots + 2  # neither searched nor sampled again
+    assert record.stat().st_mtime_ns == written
 
 
 def test_a_temperature_is_found_by_halving_or_said_to_be_out_of_reach():
@@ -256,6 +260,16 @@ def test_course_and_perplexities_are_drawn(browser, course_page, width, dark):
         assert figure.locator("svg .mark-line path, svg .mark-rect path").count() > 0
         assert len(figure.locator("tbody tr").all()) > 0
     page.close()
+
+
+def test_what_is_wrong_with_marks_and_answers_is_said_before_anything_is_sampled(place, asked):
+    write_lines(place / "teacher.jsonl", [{"task_id": "p0", "completion": "1"}])
+    words = crux(place, "a=base", "b=other", "-n", 2)
+    assert "none.jsonl can't be read" in refused(*words, "--marks", "none.jsonl")
+    assert "give LABEL=FILE" in refused(*words, "--answers", "t=none.jsonl")
+    assert "b is a side" in refused(*words, "--answers", "b=teacher.jsonl")
+    assert "t is given twice" in refused(*words, *("--answers", "t=teacher.jsonl") * 2)
+    assert asked == []
 
 
 def test_what_can_not_be_asked_is_one_line(place):

@@ -87,6 +87,26 @@ def test_it_fits_the_screen_and_its_text_stands_out(browser, page_file, width, d
 
 
 @needs_browser
+@pytest.mark.parametrize("width", [400, 1200])
+def test_several_crossings_lie_apart(browser, tmp_path, width):
+    for name, factor in (("base", 1), ("two", 2), ("three", 3), ("four", 4)):
+        rights = {task_id: min(N, factor * right) if right > factor else 0 for task_id, right in BASE.items()}
+        samples_file(tmp_path / f"{name}.jsonl", rights if factor > 1 else BASE, N)
+    read = [read_side(name, tmp_path / f"{name}.jsonl") for name in ("base", "two", "three", "four")]
+    (tmp_path / "page.html").write_text(render(study(read, None, 0, {}), {}), encoding="utf-8")
+    page, trouble = opened(browser, tmp_path / "page.html", width)
+    bars = page.evaluate(
+        """() => [...document.querySelectorAll('[data-plot=difference] svg .mark-rule line')]
+            .filter(line => line.getAttribute('stroke-width') === '6').map(line => line.getBoundingClientRect())
+            .map(box => [box.top, box.bottom])"""
+    )
+    assert len(bars) == 3
+    assert all(above[0] + 6 < below[0] for above, below in pairwise(sorted(bars)))
+    assert trouble == []
+    page.close()
+
+
+@needs_browser
 def test_every_figure_has_words_and_numbers_and_can_be_taken(browser, page_file):
     page, _ = opened(browser, page_file)
     for name in FIGURES:

@@ -145,6 +145,21 @@ def test_a_wanted_k_leaves_out_problems_with_fewer_samples(tmp_path):
     assert [side.curve.ks[-1] for side in long.sides] == [64, 64]
 
 
+@pytest.mark.parametrize("name", ["p{}#{}", "small-own-{1:.1}-held:{0}"], ids=["inputs", "kinds"])
+def test_questions_about_one_thing_count_as_one_and_the_page_says_so(tmp_path, name):
+    kinds = ("deduction", "abduction")
+    counts = [{name.format(i, kind): (8, i * factor % 9) for i in range(24) for kind in kinds} for factor in (5, 7)]
+    found = of_counts(tmp_path, *counts)
+    assert "The 48 problems are questions about 24 things" in found.notes[0]
+    apart = of_counts(tmp_path, *({f"x{i}": c for i, c in enumerate(side.values())} for side in counts))
+    assert not any("things" in note for note in apart.notes)
+    wide, narrow = (study.pairs[0].contrast.difference for study in (found, apart))
+    assert wide.value.tolist() == pytest.approx(narrow.value.tolist())
+    assert (wide.high - wide.low)[0] == pytest.approx(2**0.5 * (narrow.high - narrow.low)[0], rel=0.1)
+    few = of_counts(tmp_path, *(dict(list(side.items())[:24]) for side in counts))
+    assert any("Only 12 things are asked about" in note for note in few.notes)
+
+
 def test_every_side_meets_the_first(tmp_path):
     found = of_counts(tmp_path, *({"a": (8, i), "b": (8, 8 - i)} for i in range(4)))
     assert [(pair.first, pair.second) for pair in found.pairs] == [("s0", "s1"), ("s0", "s2"), ("s0", "s3")]

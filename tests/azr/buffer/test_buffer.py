@@ -134,8 +134,15 @@ def test_what_is_no_buffer_is_said_to_be_none(tmp_path):
         TaskBuffer.open(tmp_path / "absent.sqlite")
     other = tmp_path / "other.sqlite"
     other.write_bytes(b"not a database, whatever its name says" * 40)
-    with pytest.raises(UserError, match="not a task buffer"):
-        connect_read_only(other)
+    foreign = tmp_path / "foreign.sqlite"
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("CREATE TABLE meta(a)")
+    for path in (other, foreign):
+        before = path.read_bytes()
+        for opened in (connect_read_only, TaskBuffer.open):
+            with pytest.raises(UserError, match="not a task buffer"):
+                opened(path)
+        assert path.read_bytes() == before
 
 
 def test_another_version_is_refused(tmp_path):

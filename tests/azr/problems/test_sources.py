@@ -90,6 +90,16 @@ def test_a_broken_file_is_one_line(tmp_path, rows, told):
     assert "\n" not in str(caught.value)
 
 
+def test_each_benchmark_may_have_a_file_of_its_own_also_one_that_is_read_elsewhere(tmp_path):
+    row = {"id": "p", "code": "def f(x):\n    return x", "input": "1", "output": "1"}
+    data = [f"{name}={written(tmp_path / name, [row], as_lines=True)}" for name in ("cruxeval-o", "cruxeval-i")]
+    both = read_problems(["cruxeval-o", "cruxeval-i"], data)
+    assert [problem.key for problem in both] == ["cruxeval-o:p", "cruxeval-i:p"]
+    assert read_problems(["cruxeval-i"], data, beside=["cruxeval-o"]) == both[1:]
+    with pytest.raises(UserError, match="cruxeval-o is not among"):
+        read_problems(["cruxeval-i"], data)
+
+
 def test_what_is_no_source_is_said_to_be_none(tmp_path):
     with pytest.raises(UserError, match="no benchmark's name, no run, and no file"):
         read_problems(["aime-2024"])
