@@ -314,7 +314,7 @@ def _metric_points(story: RunStory, curve: _Curve) -> Iterable[Point]:
                 line = name.split("/", 1)[-1].replace("_", " ")
             if name.startswith(curve.patterns):
                 line = name.replace("/", " ")
-            if line is not None and "/" not in line and isinstance(value, int | float):
+            if line is not None and "/" not in line:
                 lines.setdefault(line, []).append((int(metrics["step"]), float(value)))
     for line, values in lines.items():
         yield from (Point(story.summary.name, step, line, value) for step, value in thinned(values))
@@ -329,15 +329,15 @@ def thinned(values: Sequence[tuple[int, float]]) -> Iterable[tuple[int, float]]:
 
 
 def _against_the_vote(story: RunStory) -> Iterable[Point]:
-    """avg@N of the looks, and the first one's maj@N as a level line: figure 6 of arXiv 2504.16084."""
-    looks = [metrics for metrics in story.metrics if any(name.startswith("probe/maj@") for name in metrics)]
-    for name, bound in (looks[0] if looks else {}).items():
-        if name.startswith("probe/maj@"):
-            _, vote, method = name.split("/")
-            for metrics in looks:
-                step = int(metrics["step"])
-                yield Point(story.summary.name, step, f"{method} avg", metrics[f"probe/{method}"])
-                yield Point(story.summary.name, step, f"{method} {vote} before training", bound)
+    """avg@N of a method's looks, and the first one's maj@N as a level line: figure 6 of arXiv 2504.16084."""
+    named = dict.fromkeys(name for metrics in story.metrics for name in metrics if name.startswith("probe/maj@"))
+    for name in named:
+        _, vote, method = name.split("/")
+        looks = [metrics for metrics in story.metrics if name in metrics]
+        for metrics in looks:
+            step = int(metrics["step"])
+            yield Point(story.summary.name, step, f"{method} avg", metrics[f"probe/{method}"])
+            yield Point(story.summary.name, step, f"{method} {vote} before training", looks[0][name])
 
 
 def _merged(points: Iterable[Point]) -> list[Point]:

@@ -4,6 +4,7 @@ Figures are those of given_run.py, worked out by hand.
 """
 
 import json
+import math
 
 import pytest
 from typer.testing import CliRunner
@@ -179,6 +180,50 @@ def test_selfplay_stands_beside_rlvr(tmp_path):
     assert {point.line for point in charts["beside-trained"].points} == {"selfplay", "rlvr"}
     html = render(stories)
     assert "Tasks worth reading" in html  # the one run has some
+
+
+def with_metrics(run, *lines):
+    """The run, with more lines among its metrics, in the order of the steps."""
+    there = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    every = sorted([*there, *lines], key=lambda line: line["step"])
+    run.metrics.write_text("".join(json.dumps(line) + "\n" for line in every), encoding="utf-8")
+    return run
+
+
+def other_look(step, share, vote):
+    return {"step": step, "probe/rlvr": share, "probe/maj@4/rlvr": vote, "probe/tokens/rlvr": 9.0}
+
+
+def test_methods_of_one_run_may_look_at_other_steps(tmp_path):
+    run = with_metrics(given_run(tmp_path / "mixed"), *(other_look(*look) for look in ((0, 0.1, 0.2), (4, 0.3, 0.4))))
+    story = gather(run)
+    (chart,) = [chart for chart in curves([story]) if chart.id == "against-vote"]
+    assert [(point.step, point.value) for point in chart.points if point.line == "rlvr avg"] == [(0, 0.1), (4, 0.3)]
+    assert [(point.step, point.value) for point in chart.points if point.line == "rlvr maj@4 before training"] == [
+        (0, 0.2),
+        (4, 0.2),
+    ]
+    assert [point.step for point in chart.points if point.line == "ttrl avg"] == [0, STEPS]
+
+
+def test_side_by_side_a_mean_score_is_of_all_that_a_run_asks(runs, tmp_path):
+    """At step 4 one of two things was asked, and both at steps 0 and 8, in lines of their own."""
+    mixed = with_metrics(
+        given_run(tmp_path / "mixed"), *(other_look(*look) for look in ((0, 0.15, 0.2), (4, 0.3, 0.4), (STEPS, 0.35, 1)))
+    )
+    looks = side_by_side([gather(mixed), gather(runs[0])])[0]
+    points = {point.step: round(point.value, 4) for point in looks.points if point.run == "mixed"}
+    assert points == {0: 0.2, STEPS: round((0.3333 + 0.35) / 2, 4)}
+
+
+def test_what_is_no_number_leaves_the_other_figures_whole(tmp_path):
+    run = with_metrics(given_run(tmp_path / "run"), {"step": 3, "learner/ratio_max": math.inf, "learner/loss": math.nan})
+    _, _, rest = render([gather(run)]).partition('id="specs">')
+
+    def refuse(constant):
+        raise AssertionError(f"a browser's JSON has no {constant}")
+
+    assert "loss" in json.loads(rest.partition("</script>")[0], parse_constant=refuse)
 
 
 def test_a_collapse_is_listed_and_marked(runs, html):
