@@ -1,19 +1,23 @@
 """The report is opened in a real headless browser: what a reader sees, operates and hears read out."""
 
 import json
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from azr.browse.tasks import TaskFilter, list_tasks
-from azr.buffer import TaskBuffer
+from azr.buffer import AttemptRow, Origin, Purpose, TaskBuffer, TaskRow
 from azr.cli import app
 from azr.errors import UserError
 from azr.report.charts import changes, curves
 from azr.report.page import render
 from azr.report.story import gather
 from azr.training.run import Run
+from tasks.triplet import TaskType, Triplet, Verdict
 from tests.azr.browser import CONTRAST, needs_browser, opened
 from tests.azr.finished import STEPS, finished_run
 
@@ -116,12 +120,10 @@ def test_the_page_is_small_and_says_what_happened(page_file, run):
 
 def test_what_a_model_wrote_stays_text(tmp_path):
     run = finished_run(tmp_path / "run", steps=1)
-    buffer = TaskBuffer.open(run.buffer)
     hostile = "</script><script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
-    with buffer.transaction():
-        buffer._db.execute("UPDATE proposal SET text = ?", (hostile,))
-        buffer._db.execute("UPDATE task SET program = ?, message = ?", (hostile, hostile))
-    buffer.close()
+    with closing(sqlite3.connect(run.buffer)) as db, db:
+        db.execute("UPDATE proposal SET text = ?", (hostile,))
+        db.execute("UPDATE task SET program = ?, message = ?", (hostile, hostile))
     html = render([gather(run)])
     assert "<script>document.title" not in html
     assert "<img src=x" not in html
@@ -165,6 +167,38 @@ def test_an_empty_buffer_has_a_report(tmp_path):
     html = render([gather(run)])
     assert "No task was proposed yet" in html
     assert "Nothing to read yet" in html
+
+
+def test_a_buffer_of_the_identity_alone_has_no_empty_headings(tmp_path):
+    run = finished_run(tmp_path / "identity", steps=0)
+    run.buffer.unlink()
+    buffer = TaskBuffer.create(run.buffer)
+    with buffer.transaction():
+        buffer.add_task(
+            TaskRow(0, Triplet(TaskType.DEDUCTION, "def f(x):\n    return x", ("1",), ("1",)), Origin.IDENTITY)
+        )
+    buffer.close()
+    html = render([gather(run)])
+    assert "No task was proposed yet" in html
+    assert "<h3>Deduction</h3>" not in html
+
+
+def test_a_score_that_was_asked_once_is_no_change(tmp_path):
+    html = render([gather(finished_run(tmp_path / "young", steps=0))])
+    assert "<dt>cruxeval-o</dt><dd>10%</dd>" in html
+
+
+def test_all_answers_to_a_task_are_counted(tmp_path):
+    run = finished_run(tmp_path / "run", steps=1)
+    buffer = TaskBuffer.open(run.buffer)
+    with buffer.transaction():
+        for task in range(1, 19):  # each has 4 answers
+            for _ in range(40):
+                buffer.add_attempt(AttemptRow(1, task, Purpose.SOLVE, "", "1", Verdict.WRONG, -0.5, 1, False))
+    buffer.close()
+    told = re.findall(r'class="verdicts" role="img" aria-label="([^"]+)"', render([gather(run)]))
+    assert told
+    assert all(sum(map(int, re.findall(r"\d+", words))) == 44 for words in told)
 
 
 def test_picks_are_what_they_say_and_no_program_comes_twice(run):
