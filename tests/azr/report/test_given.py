@@ -5,6 +5,8 @@ Figures are those of given_run.py, worked out by hand.
 
 import json
 import math
+import sqlite3
+from contextlib import closing
 
 import pytest
 from typer.testing import CliRunner
@@ -78,12 +80,20 @@ def test_it_says_how_good_the_labels_are_and_where_the_score_stands(html):
     assert "the vote of 8 answers in 33.3%. At the last look one answer was right in 33.3%: level with it" in html
 
 
+def test_a_method_of_ones_own_pays_by_its_own_rule(tmp_path):
+    run = given_run(tmp_path / "own")
+    with closing(sqlite3.connect(run.buffer)) as db, db:
+        db.execute("UPDATE problem SET method = 'own.method'")
+        db.execute("UPDATE look SET method = 'own.method'")
+    assert "problems, paid by the method&#39;s own rule." in render([gather(run)])
+
+
 def test_it_says_so_where_nobody_knows_the_answers(tmp_path):
     story = gather(given_run(tmp_path / "blind", known=False))
     html = render([story])
     assert "How often the labels are right is not known" in html
     assert "was right for" not in html
-    assert "?" not in {cell for row in story.given for cell in row.levels}
+    assert "<td>?</td>" not in html
     assert story.given[0].all.right is None
     assert ends(story.given[0].all.tokens) == (20, 18, -2)
 
@@ -209,7 +219,8 @@ def test_methods_of_one_run_may_look_at_other_steps(tmp_path):
 def test_side_by_side_a_mean_score_is_of_all_that_a_run_asks(runs, tmp_path):
     """At step 4 one of two things was asked, and both at steps 0 and 8, in lines of their own."""
     mixed = with_metrics(
-        given_run(tmp_path / "mixed"), *(other_look(*look) for look in ((0, 0.15, 0.2), (4, 0.3, 0.4), (STEPS, 0.35, 1)))
+        given_run(tmp_path / "mixed"),
+        *(other_look(*look) for look in ((0, 0.15, 0.2), (4, 0.3, 0.4), (STEPS, 0.35, 1))),
     )
     looks = side_by_side([gather(mixed), gather(runs[0])])[0]
     points = {point.step: round(point.value, 4) for point in looks.points if point.run == "mixed"}
@@ -217,7 +228,9 @@ def test_side_by_side_a_mean_score_is_of_all_that_a_run_asks(runs, tmp_path):
 
 
 def test_what_is_no_number_leaves_the_other_figures_whole(tmp_path):
-    run = with_metrics(given_run(tmp_path / "run"), {"step": 3, "learner/ratio_max": math.inf, "learner/loss": math.nan})
+    run = with_metrics(
+        given_run(tmp_path / "run"), {"step": 3, "learner/ratio_max": math.inf, "learner/loss": math.nan}
+    )
     _, _, rest = render([gather(run)]).partition('id="specs">')
 
     def refuse(constant):
