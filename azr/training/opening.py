@@ -137,7 +137,7 @@ def open_for_training(
     materials = gather(config)
     disable_progress_bar()  # transformers' own, which would cut through ours
     with hold(run), ExitStack() as stack:
-        checkpoint = _newest_checkpoint(run, config) if resume else None
+        checkpoint = newest_checkpoint(run, config) if resume else None
         if not resume:
             refuse_occupied(run)
         _check_memory(config)
@@ -238,8 +238,11 @@ def _lay_out(run: Run) -> None:
     TaskBuffer.create(run.buffer).close()
 
 
-def _newest_checkpoint(run: Run, config: Config) -> Path | None:
-    """None where the run was stopped before its first checkpoint. Raises UserError where there is nothing to resume."""
+def newest_checkpoint(run: Run, config: Config) -> Path | None:
+    """What a resume starts from; None where the run was stopped before its first checkpoint.
+
+    Raises UserError where there is nothing to resume, or where the config is of another run.
+    """
     if not run.config.is_file():
         raise UserError(f"nothing to resume: {run.folder} is not there; start it without --resume")
     _check_same_run(run, config)
