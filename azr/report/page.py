@@ -81,6 +81,7 @@ class RunView:
     steps: int
     figures: list[tuple[str, str]]
     warnings: list[str]
+    tells_tasks: bool
     contrasts: list[tuple[str, TaskView | None, TaskView | None]]
     picks: list[tuple[str, list[TaskView]]]
     given: list[GivenView]
@@ -103,7 +104,6 @@ def render(stories: Sequence[RunStory]) -> str:
         beside=[_plot_view(chart, 1) for chart in beside],
         bars=[_plot_view(chart, 1) for chart in bars],
         shows_changes=any(story.given or story.benchmarks for story in stories),
-        tells_tasks=not all(story.is_given_alone for story in stories),
         curves=[_plot_view(chart, len(stories)) for chart in drawn],
         changes=[_plot_view(chart, len(stories)) for chart in changed],
         has_plots=bool(specs),
@@ -142,6 +142,7 @@ def _run_view(story: RunStory, of_run: str) -> RunView:
         steps=summary.steps,
         figures=figures,
         warnings=[f"Step {mark.step}: {_advice(mark.name)}" for mark in warnings_of(story)],
+        tells_tasks=not story.is_given_alone,
         contrasts=[
             (c.type, _task_view(c.early, of_run) if c.early else None, _task_view(c.late, of_run) if c.late else None)
             for c in sorted(story.contrasts, key=lambda c: _TYPES.index(c.type) if c.type in _TYPES else 3)

@@ -190,6 +190,8 @@ def test_selfplay_stands_beside_rlvr(tmp_path):
     assert {point.line for point in charts["beside-trained"].points} == {"selfplay", "rlvr"}
     html = render(stories)
     assert "Tasks worth reading" in html  # the one run has some
+    for words in ("No task was proposed yet", "Nothing to read yet"):  # the other was to make none
+        assert words not in html
 
 
 def with_metrics(run, *lines):
