@@ -5,6 +5,7 @@ from dataclasses import replace
 from statistics import fmean
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from azr.buffer import Origin, TaskBuffer, TaskRow
 from azr.config.fields import (
@@ -262,6 +263,22 @@ def test_metrics_survive_a_torn_line_and_rewind(tmp_path):
     assert [line["step"] for line in read_metrics(run.metrics)] == [0, 1, 2]
     assert run.log.read_text().endswith("a line\n")
     assert list(run.tensorboard.iterdir())
+
+
+def test_tensorboard_shows_what_a_resume_kept_and_what_it_did_again(tmp_path):
+    """Stopped after a step that no checkpoint has; what was measured before training comes in two parts."""
+    run = Run(tmp_path)
+    with Telemetry(run) as telemetry:
+        telemetry.record(0, {"probe/deduction": 0.25})
+        telemetry.record(1, {"reward/solve": 0.5})
+    rewind_metrics(run.metrics, 0)
+    with Telemetry(run) as telemetry:
+        telemetry.record(0, {"panel/rate": 0.75})
+        telemetry.record(1, {"reward/solve": 1.0})
+    shown = EventAccumulator(str(run.tensorboard))
+    shown.Reload()
+    values = {name: [(event.step, event.value) for event in shown.Scalars(name)] for name in shown.Tags()["scalars"]}
+    assert values == {"probe/deduction": [(0, 0.25)], "panel/rate": [(0, 0.75)], "reward/solve": [(1, 1.0)]}
 
 
 def test_wrong_answers_that_repeat_the_question_pay_where_another_is_right(model, sandbox, buffer, tmp_path):
