@@ -210,12 +210,14 @@ def _warning_rules(warnings: Sequence[Mark]) -> alt.Chart:
 
 
 def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequence[str], share: bool) -> dict[str, Any]:
-    """Areas on top of each other, in the order of `names`; `share` stretches each step to the full height."""
+    """Areas on top of each other, in the order of `names`; `share` stretches each step to the full height.
+
+    An area over a single step has no width: that is a bar.
+    """
     values = [_row(point, 1) for point in points]
     axis = alt.Axis(format=".0%" if share else _NUMBER)
-    area = (
+    stacked = (
         alt.Chart(DATA)
-        .mark_area(opacity=0.85, interpolate="monotone" if share else "linear")
         .encode(
             _STEPS,
             alt.Y("value:Q", title=None, stack="normalize" if share else "zero", axis=axis),
@@ -224,7 +226,11 @@ def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequenc
         )
         .transform_calculate(order=f"indexof({list(names)!r}, datum.line)")
     )
-    return finished(alt.layer(area, _pointer(values, _NUMBER)), values)
+    if len({point.step for point in points}) == 1:
+        drawn = stacked.mark_bar(width=60, opacity=0.85)
+    else:
+        drawn = stacked.mark_area(opacity=0.85, interpolate="monotone" if share else "linear")
+    return finished(alt.layer(drawn, _pointer(values, _NUMBER)), values)
 
 
 _STEPS = alt.X("step:Q", title="step", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False))

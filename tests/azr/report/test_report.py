@@ -55,6 +55,23 @@ def test_every_plot_is_drawn_without_an_error_or_the_network(browser, page_file,
 
 
 @needs_browser
+def test_a_single_step_is_drawn_too(browser, tmp_path):
+    file = tmp_path / "one.html"
+    file.write_text(render([gather(finished_run(tmp_path / "one", steps=1))]), encoding="utf-8")
+    page, trouble = opened(browser, file)
+    marks = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('[data-plot]')].map(place => [
+            place.dataset.plot,
+            [...place.querySelectorAll('svg .mark-rect path, svg .mark-area path, svg .mark-symbol path')]
+                .filter(path => path.getBBox().width > 0 && path.getBBox().height > 0).length]))"""
+    )
+    assert {"time-0", "difficulty-0", "reward-solve"} <= marks.keys()
+    assert all(count > 0 for count in marks.values()), marks
+    assert trouble == []
+    page.close()
+
+
+@needs_browser
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_fits_the_screen_and_its_text_stands_out(browser, page_file, width, dark):
