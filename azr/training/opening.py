@@ -251,15 +251,18 @@ def newest_checkpoint(run: Run, config: Config) -> Path | None:
 
 
 def _rewind(run: Run, checkpoint: Path | None) -> None:
-    """Take buffer and metrics back to the checkpoint, or to before the first step."""
+    """Take buffer and metrics back to the checkpoint, or to before the first step.
+
+    Raises UserError, before anything is dropped, where the buffer is another one than the checkpoint's.
+    """
     state = read_state(checkpoint) if checkpoint else None
     step = state.step if state else 0
     buffer = TaskBuffer.open(run.buffer)
     try:
-        buffer.rewind(step)
         # A checkpoint from before a table was there says nothing of it.
-        if state and not state.buffer.items() <= buffer.position().items():
+        if state and not state.buffer.items() <= buffer.position(step).items():
             raise UserError(f"{run.buffer} is not the buffer that checkpoint {checkpoint} was written with")
+        buffer.rewind(step)
     finally:
         buffer.close()
     rewind_metrics(run.metrics, step)

@@ -1,6 +1,7 @@
 """Whole runs: they learn, they stop when asked, and nothing that kills them changes where they end."""
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -306,6 +307,16 @@ def test_stopped_while_it_looks_before_training_it_takes_no_step(model, tmp_path
     assert_same_end(stopped, whole)
     assert train(config, whole, resume=True, open_engine=scripted_engine)
     assert "no step is left" in capfd.readouterr().out
+
+
+def test_another_runs_buffer_is_refused_and_left_as_it_is(model, finished, tmp_path):
+    run = Run(tmp_path / "mine")
+    config = tiny_config(model, steps=1, seed=3, probe=ProbeConfig(every=0))
+    train(config, run, resume=False, open_engine=scripted_engine)
+    shutil.copy(finished.buffer, run.buffer)
+    with pytest.raises(UserError, match="is not the buffer that checkpoint"):
+        train(replace(config, steps=2), run, resume=True, open_engine=scripted_engine)
+    assert rows(run, "attempt") == rows(finished, "attempt")
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(model, tmp_path):
