@@ -73,7 +73,7 @@ class _Curve:
 
 
 _CURVES = (
-    _Curve("reward-propose", "Proposer's reward", "Mean over the step's proposals: learnability, or a penalty.",
+    _Curve("reward-propose", "Proposer's reward", "Mean over proposals: learnability, 1 in a warm-up, or a penalty.",
            prefix="reward/propose/"),
     _Curve("reward-solve", "Solver's reward", "1 right, −0.5 wrong, −1 no answer found.", prefix="reward/solve/"),
     _Curve("valid", "Valid proposals", "The share of proposals that became tasks.", prefix="propose/valid/", unit="%"),
