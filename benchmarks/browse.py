@@ -16,11 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from azr.buffer import AttemptRow, Origin, ProposalRow, Purpose, TaskBuffer, TaskRow
-from azr.config.fields import Config, ModelConfig
-from azr.config.settings import dump_config
-from azr.training.run import Run, write_whole
-from tasks.triplet import TaskType, Triplet, Verdict
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
+
+from azr.buffer import AttemptRow, Origin, ProposalRow, Purpose, TaskBuffer, TaskRow  # noqa: E402
+from azr.config.fields import Config, ModelConfig  # noqa: E402
+from azr.config.settings import dump_config  # noqa: E402
+from azr.training.run import Run, write_whole  # noqa: E402
+from tasks.triplet import TaskType, Triplet, Verdict  # noqa: E402
 
 BARS = {"list": 0.3, "filter": 0.3, "show": 0.3, "report": 20.0, "page": 5_000_000}
 STEPS = 500
@@ -59,7 +62,7 @@ def main() -> None:
 
 def measure(run: Run, tasks: int) -> None:
     """Time the commands and print a line each."""
-    folder = str(run.folder)
+    folder = str(run.folder.resolve())
     commands = {
         "list": ["buffer", "list", folder],
         "list by learnability": ["buffer", "list", folder, "--sort", "learnability", "--desc"],
@@ -162,7 +165,7 @@ def metrics(rng: random.Random, step: int) -> dict[str, float]:
 def _seconds(command: list[str]) -> float:
     started = time.perf_counter()
     start = "from azr.cli import main; main()"
-    subprocess.run([sys.executable, "-c", start, *command], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-c", start, *command], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 

@@ -273,10 +273,11 @@ class TaskBuffer:
         (count,) = self._db.execute("SELECT COUNT(DISTINCT program_fingerprint) FROM task").fetchone()
         return int(count)
 
-    def position(self) -> dict[str, int]:
-        """The newest id of each table, 0 where it is empty."""
-        newest = {t: self._db.execute(f"SELECT MAX(id) FROM {t}").fetchone()[0] for t in TABLES}
-        return {table: row_id or 0 for table, row_id in newest.items()}
+    def position(self, step: int | None = None) -> dict[str, int]:
+        """The newest id of each table, 0 where it is empty; with `step`, of the rows written up to it."""
+        newest = f"SELECT COALESCE(MAX(id), 0) FROM {{}}{'' if step is None else ' WHERE step <= ?'}"
+        given = () if step is None else (step,)
+        return {table: int(self._db.execute(newest.format(table), given).fetchone()[0]) for table in TABLES}
 
     def seed_rounds(self) -> int:
         """How many rounds of seeding are stored."""

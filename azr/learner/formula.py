@@ -1,5 +1,6 @@
 """The formula that a config comes to: the algorithm's parts, with those that the config changes put in their place."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from azr.config.fields import Aggregation, Estimator, KlConfig, KlPlace, LearnerConfig, Ratio, Whitening
@@ -19,7 +20,6 @@ class Formula:
 
     ratio: Ratio
     clip: Clip
-    aggregation: Aggregation
     kl: KlConfig
     entropy_bonus: float
     importance_cap: float
@@ -48,7 +48,6 @@ def formula_of(config: LearnerConfig) -> Formula:
     return Formula(
         ratio=config.ratio or algorithm.ratio,
         clip=_clip(config, algorithm.clip),
-        aggregation=aggregation_of(config, config.estimator),
         kl=config.kl,
         entropy_bonus=config.entropy_bonus,
         importance_cap=config.truncated_importance,
@@ -87,7 +86,7 @@ def describe(config: LearnerConfig) -> list[str]:
     else:
         lines = [f"{role}: {advantages[name]}" for role, name in chosen.items()]
     lines += [
-        f"loss = -{formula.aggregation} of {formula.clip}",
+        f"loss = -{_aggregation(config, chosen)} of {formula.clip}",
         f"ratio = π / π_old of a {formula.ratio}",
     ]
     if ALGORITHMS[config.estimator].critic:
@@ -117,6 +116,13 @@ def describe(config: LearnerConfig) -> list[str]:
     if config.overlong_buffer:
         lines.append(f"reward - up to 1 in the last {config.overlong_buffer} tokens before a response's limit")
     return lines
+
+
+def _aggregation(config: LearnerConfig, chosen: Mapping[Role, Estimator]) -> str:
+    added_up = {role: aggregation_of(config, name) for role, name in chosen.items()}
+    if len(set(added_up.values())) == 1:
+        return added_up[Role.SOLVE]
+    return f"({', '.join(f'{role} {how}' for role, how in added_up.items())})"
 
 
 def _check_roles(config: LearnerConfig) -> None:

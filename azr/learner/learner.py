@@ -155,7 +155,7 @@ class Learner:
                 updates.append(self._update(minibatch, plan.rate, records, progress))
         records = [record for part in self._ranks.gather([record.on_host() for record in records]) for record in part]
         seconds = time.perf_counter() - started
-        trained = [sample for sample in samples if self._trains(sample)]
+        trained = [] if waits else [sample for sample in samples if self._trains(sample)]
         real = sum(len(sample.prompt_ids) + len(sample.response_ids) for sample in trained)
         return {
             "loss": sum(loss for loss, _ in updates) / max(len(updates), 1),
@@ -194,7 +194,15 @@ class Learner:
         return state | ({"critic": self._critic.state_dict()} if self._critic else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave, in a learner of the same model; its learning rate and decay are its own."""
+        """Take over what `state_dict` gave, in a learner of the same model; its learning rate and decay are its own.
+
+        Raises UserError where this learner has a critic and that one had none.
+        """
+        if self._critic and "critic" not in state:
+            raise UserError(
+                f"learner.estimator={self._config.estimator} needs a critic, and the checkpoint has none: a run can't"
+                " change to it, start a new one"
+            )
         self._optimizer.load_state_dict(state["optimizer"])
         take_up(self._schedule, state["schedule"])
         if self._critic:

@@ -15,7 +15,7 @@ from transformers import AttentionInterface, PretrainedConfig, PreTrainedModel
 from azr.config.fields import AttentionKernel, ModelConfig
 from azr.learner.attention import dense_block_size
 from azr.policy.model import DTYPES
-from azr.policy.shape import with_layers, without_memory
+from azr.policy.shape import head_size, with_layers, without_memory
 
 _ATTENTION = "azr_planned"
 
@@ -99,7 +99,7 @@ def _planned_attention(
 
 def _put_together(shape: PretrainedConfig, tokens: int, block: int) -> int:
     """Numbers that the dense kernel copies a layer: the queries by key head, and each block's keys and values."""
-    head = _head_size(shape)
+    head = head_size(shape)
     seen = sum(min(start + block, tokens) for start in range(0, tokens, block))
     return tokens * shape.num_attention_heads * head + 2 * seen * shape.num_key_value_heads * head
 
@@ -111,10 +111,6 @@ def _masks(shape: PretrainedConfig, config: ModelConfig, tokens: int, block: int
     shared = shape.num_attention_heads // shape.num_key_value_heads
     pairs = sum(min(block, tokens - start) * min(start + block, tokens) for start in range(0, tokens, block))
     return pairs * (1 + shared * torch.finfo(_dtype(config)).bits // 8)
-
-
-def _head_size(shape: PretrainedConfig) -> int:
-    return getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
 
 
 def _dtype(config: ModelConfig) -> torch.dtype:

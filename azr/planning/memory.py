@@ -17,7 +17,7 @@ from azr.learner.algorithms import ALGORITHMS
 from azr.methods.catalogue import rooms
 from azr.planning.activations import count_activations
 from azr.planning.machine import CARDS, GB, Machine, card_of, machine_here
-from azr.policy.shape import with_layers, without_memory
+from azr.policy.shape import head_size, with_layers, without_memory
 from azr.rollout import choose_engine
 from azr.rollout.transformers import most_positions
 
@@ -235,8 +235,7 @@ def _uses_vllm(config: Config) -> bool:
 
 def cache_width(shape: PretrainedConfig, width: int) -> int:
     """Bytes of a position's keys and values in all layers, at `width` bytes a number."""
-    head = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
-    return int(2 * shape.num_hidden_layers * shape.num_key_value_heads * head * width)
+    return 2 * shape.num_hidden_layers * shape.num_key_value_heads * head_size(shape) * width
 
 
 def _vllm_part(config: Config, shape: PretrainedConfig, sizes: Sizes, width: int, machine: Machine) -> tuple[Part, int]:

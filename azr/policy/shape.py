@@ -55,6 +55,11 @@ def known_shapes() -> dict[str, dict[str, int | str | bool]]:
     return table
 
 
+def head_size(shape: PretrainedConfig) -> int:
+    """Numbers of a query, key or value in one head; some families say so, for the others heads share the width."""
+    return int(getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads)
+
+
 def with_layers(shape: PretrainedConfig, layers: int) -> PretrainedConfig:
     """The same shape with so many layers."""
     return type(shape).from_dict(shape.to_dict() | {"num_hidden_layers": layers, "layer_types": None})

@@ -107,7 +107,9 @@ def make_task(
 
     Raises UserError where they make none, with the sandbox's reason.
     """
-    if output is not None and task_type is TaskType.ABDUCTION and not inputs:
+    if output is not None:
+        if task_type is not TaskType.ABDUCTION or inputs:
+            raise UserError("--output is for --task abduction, in place of --input")
         return Triplet(task_type, program, ("",), (output,))
     if not inputs:
         either = " or --output" if task_type is TaskType.ABDUCTION else ""

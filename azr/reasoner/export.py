@@ -5,12 +5,14 @@ from pathlib import Path
 
 from azr.browse.folders import read_metrics, reading
 from azr.browse.statistics import BufferStatistics, buffer_statistics
+from azr.config.fields import Config, ProblemsConfig
 from azr.config.settings import dump_config
 from azr.errors import UserError
 from azr.evaluation.probe_metrics import is_score
 from azr.policy.model import save_merged, save_policy
 from azr.reasoner.gguf_writer import check_writable, write_gguf
 from azr.reasoner.trained import Trained, load_trained
+from azr.report.given import PAID_BY
 from azr.whole import written_folder
 
 
@@ -75,11 +77,9 @@ def model_card(trained: Trained, library: str, use: list[str]) -> str:
         "",
         f"# {run.name}",
         "",
-        f"{config.model.name}, trained by self-play with azr: {trained.state.step} of {config.steps} steps. The model"
-        " invented program tasks, solved them, and learned from what a sandboxed Python said; no data of people's went"
-        " in (Absolute Zero, Zhao et al. 2025, arXiv 2505.03335).",
+        f"{config.model.name}, trained with azr: {trained.state.step} of {config.steps} steps. {_told(config)}",
         "",
-        *_task_lines(statistics),
+        *(_task_lines(statistics) if statistics.total.tasks else []),
         *_probe_lines(trained),
         "",
         "## Use",
@@ -98,6 +98,31 @@ def model_card(trained: Trained, library: str, use: list[str]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _told(config: Config) -> str:
+    """What it learned from, in sentences."""
+    told = [_told_of(method, config) for method in config.methods]
+    if config.seeding.files and "absolute_zero" in config.methods:
+        told.append(f"The first tasks came from {', '.join(config.seeding.files)}.")
+    elif config.methods == ("absolute_zero",):
+        told.append("No data of people's went in.")
+    return " ".join(told)
+
+
+def _told_of(method: str, config: Config) -> str:
+    match method:
+        case "absolute_zero":
+            return (
+                "Self-play: the model invented program tasks, solved them, and learned from what a sandboxed Python"
+                " said (Absolute Zero, Zhao et al. 2025, arXiv 2505.03335)."
+            )
+        case "rlvr" | "ttrl":
+            given: ProblemsConfig = getattr(config, method)
+            sources = ", ".join(given.sources)
+            return f"{method.upper()}: answers to given problems ({sources}) were paid by {PAID_BY[given.label]}."
+        case _:
+            return f"The method is {method}."
 
 
 def _task_lines(statistics: BufferStatistics) -> list[str]:

@@ -16,6 +16,7 @@ from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from azr.errors import UserError
 from azr.policy.model import Policy, merged_weights
+from azr.policy.shape import head_size
 
 ARCHITECTURES = {
     "llama": gguf.MODEL_ARCH.LLAMA,
@@ -78,7 +79,7 @@ def llama3_rope_factors(config: PretrainedConfig) -> NDArray[np.float32]:
     modeling_rope_utils computes the same).
     """
     rope = _rope(config)
-    dim = _head_dim(config)
+    dim = head_size(config)
     frequencies = 1.0 / rope["rope_theta"] ** (np.arange(0, dim, 2, dtype=np.float64) / dim)
     turns = rope["original_max_position_embeddings"] * frequencies / (2 * np.pi)
     low, high = rope["low_freq_factor"], rope["high_freq_factor"]
@@ -116,9 +117,9 @@ def _add_shape(writer: gguf.GGUFWriter, config: PretrainedConfig) -> None:
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_key_length(_head_dim(config))
-    writer.add_value_length(_head_dim(config))
-    writer.add_rope_dimension_count(_head_dim(config))
+    writer.add_key_length(head_size(config))
+    writer.add_value_length(head_size(config))
+    writer.add_rope_dimension_count(head_size(config))
     writer.add_rope_freq_base(_rope(config)["rope_theta"])
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
@@ -159,10 +160,6 @@ def _stored(matrix: torch.Tensor) -> NDArray[Any]:
 
 def _rope(config: PretrainedConfig) -> dict[str, Any]:
     return dict(config.rope_parameters)
-
-
-def _head_dim(config: PretrainedConfig) -> int:
-    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
 
 
 def _tokenizer_json(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:

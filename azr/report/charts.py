@@ -73,7 +73,7 @@ class _Curve:
 
 
 _CURVES = (
-    _Curve("reward-propose", "Proposer's reward", "Mean over the step's proposals: learnability, or a penalty.",
+    _Curve("reward-propose", "Proposer's reward", "Mean over proposals: learnability, 1 in a warm-up, or a penalty.",
            prefix="reward/propose/"),
     _Curve("reward-solve", "Solver's reward", "1 right, −0.5 wrong, −1 no answer found.", prefix="reward/solve/"),
     _Curve("valid", "Valid proposals", "The share of proposals that became tasks.", prefix="propose/valid/", unit="%"),
@@ -210,12 +210,14 @@ def _warning_rules(warnings: Sequence[Mark]) -> alt.Chart:
 
 
 def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequence[str], share: bool) -> dict[str, Any]:
-    """Areas on top of each other, in the order of `names`; `share` stretches each step to the full height."""
+    """Areas on top of each other, in the order of `names`; `share` stretches each step to the full height.
+
+    An area over a single step has no width: that is a bar.
+    """
     values = [_row(point, 1) for point in points]
     axis = alt.Axis(format=".0%" if share else _NUMBER)
-    area = (
+    stacked = (
         alt.Chart(DATA)
-        .mark_area(opacity=0.85, interpolate="monotone" if share else "linear")
         .encode(
             _STEPS,
             alt.Y("value:Q", title=None, stack="normalize" if share else "zero", axis=axis),
@@ -224,7 +226,11 @@ def stacked_spec(points: Sequence[Point], names: Sequence[str], colours: Sequenc
         )
         .transform_calculate(order=f"indexof({list(names)!r}, datum.line)")
     )
-    return finished(alt.layer(area, _pointer(values, _NUMBER)), values)
+    if len({point.step for point in points}) == 1:
+        drawn = stacked.mark_bar(width=60, opacity=0.85)
+    else:
+        drawn = stacked.mark_area(opacity=0.85, interpolate="monotone" if share else "linear")
+    return finished(alt.layer(drawn, _pointer(values, _NUMBER)), values)
 
 
 _STEPS = alt.X("step:Q", title="step", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False))
@@ -314,7 +320,7 @@ def _metric_points(story: RunStory, curve: _Curve) -> Iterable[Point]:
                 line = name.split("/", 1)[-1].replace("_", " ")
             if name.startswith(curve.patterns):
                 line = name.replace("/", " ")
-            if line is not None and "/" not in line and isinstance(value, int | float):
+            if line is not None and "/" not in line:
                 lines.setdefault(line, []).append((int(metrics["step"]), float(value)))
     for line, values in lines.items():
         yield from (Point(story.summary.name, step, line, value) for step, value in thinned(values))
@@ -329,15 +335,15 @@ def thinned(values: Sequence[tuple[int, float]]) -> Iterable[tuple[int, float]]:
 
 
 def _against_the_vote(story: RunStory) -> Iterable[Point]:
-    """avg@N of the looks, and the first one's maj@N as a level line: figure 6 of arXiv 2504.16084."""
-    looks = [metrics for metrics in story.metrics if any(name.startswith("probe/maj@") for name in metrics)]
-    for name, bound in (looks[0] if looks else {}).items():
-        if name.startswith("probe/maj@"):
-            _, vote, method = name.split("/")
-            for metrics in looks:
-                step = int(metrics["step"])
-                yield Point(story.summary.name, step, f"{method} avg", metrics[f"probe/{method}"])
-                yield Point(story.summary.name, step, f"{method} {vote} before training", bound)
+    """avg@N of a method's looks, and the first one's maj@N as a level line: figure 6 of arXiv 2504.16084."""
+    named = dict.fromkeys(name for metrics in story.metrics for name in metrics if name.startswith("probe/maj@"))
+    for name in named:
+        _, vote, method = name.split("/")
+        looks = [metrics for metrics in story.metrics if name in metrics]
+        for metrics in looks:
+            step = int(metrics["step"])
+            yield Point(story.summary.name, step, f"{method} avg", metrics[f"probe/{method}"])
+            yield Point(story.summary.name, step, f"{method} {vote} before training", looks[0][name])
 
 
 def _merged(points: Iterable[Point]) -> list[Point]:

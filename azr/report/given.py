@@ -42,8 +42,8 @@ class GivenStory:
 
     @property
     def paid_by(self) -> str:
-        """In words."""
-        return PAID_BY[Label(self.label)] if self.label in set(Label) else f"the label {self.label}"
+        """In words. A method of somebody's own has no label here."""
+        return PAID_BY[Label(self.label)] if self.label in set(Label) else "the method's own rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,9 @@ def _labels_in_words(story: GivenStory, metrics: Sequence[Mapping[str, float]]) 
     if not lines:
         return []
     quarter = max(len(lines) // 4, 1)
-    ends = [[line for line in end if name in line] for end in (lines[:quarter], lines[-quarter:])]
+    ends = (lines[:quarter], lines[-quarter:])
     (label, later_label), (reward, later_reward) = (
-        [fmean(line.get(f"{story.method}/{kind}", 0.0) for line in end) for end in ends]
+        [fmean(line[f"{story.method}/{kind}"] for line in end) for end in ends]
         for kind in ("label_accuracy", "reward_accuracy")
     )
     of_some = "" if story.known == story.problems else f" (of the {story.known:,} whose answer is known)"

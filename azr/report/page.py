@@ -27,6 +27,7 @@ from azr.training.watch import HEADLINES, REMEDIES
 
 ROWS = 12  # of the table beside a plot
 PAIRS = 5  # of an induction task
+MARKS = 32  # of a task's verdicts; the words beside them count all
 TEXT = 3000  # characters of a response
 _HERE = Path(__file__).parent
 _TYPES = ("deduction", "abduction", "induction")
@@ -55,6 +56,7 @@ class TaskView:
     more_pairs: int
     message: str
     verdicts: list[str]
+    more_verdicts: bool
     verdict_words: str
     texts: list[tuple[str, str]]
 
@@ -79,6 +81,7 @@ class RunView:
     steps: int
     figures: list[tuple[str, str]]
     warnings: list[str]
+    tells_tasks: bool
     contrasts: list[tuple[str, TaskView | None, TaskView | None]]
     picks: list[tuple[str, list[TaskView]]]
     given: list[GivenView]
@@ -101,7 +104,6 @@ def render(stories: Sequence[RunStory]) -> str:
         beside=[_plot_view(chart, 1) for chart in beside],
         bars=[_plot_view(chart, 1) for chart in bars],
         shows_changes=any(story.given or story.benchmarks for story in stories),
-        tells_tasks=not all(story.is_given_alone for story in stories),
         curves=[_plot_view(chart, len(stories)) for chart in drawn],
         changes=[_plot_view(chart, len(stories)) for chart in changed],
         has_plots=bool(specs),
@@ -127,12 +129,11 @@ def _run_view(story: RunStory, of_run: str) -> RunView:
         right = "nobody knows how many are right" if given.right is None else f"{given.right:.0%} right"
         figures.append((f"{given.method}: problems", f"{given.problems:,}"))
         figures.append((f"{given.method}: answers", f"{given.answers:,}, {right}"))
-    for name, last in summary.scores.items():
-        first = next(line[name] for line in story.metrics if name in line)
-        figures.append((name.removeprefix("probe/"), f"{first:.0%} → {last:.0%}"))
-    asked = [line["panel/rate"] for line in story.metrics if "panel/rate" in line]
-    if len(asked) > 1:
-        figures.append(("panel", f"{asked[0]:.0%} → {asked[-1]:.0%}"))
+    for name in (*summary.scores, "panel/rate"):
+        asked = [line[name] for line in story.metrics if name in line]
+        if asked:
+            told = f"{asked[0]:.0%} → {asked[-1]:.0%}" if len(asked) > 1 else f"{asked[0]:.0%}"
+            figures.append(("panel" if name == "panel/rate" else name.removeprefix("probe/"), told))
     return RunView(
         name=summary.name,
         model=summary.model,
@@ -141,9 +142,11 @@ def _run_view(story: RunStory, of_run: str) -> RunView:
         steps=summary.steps,
         figures=figures,
         warnings=[f"Step {mark.step}: {_advice(mark.name)}" for mark in warnings_of(story)],
+        tells_tasks=not story.is_given_alone,
         contrasts=[
             (c.type, _task_view(c.early, of_run) if c.early else None, _task_view(c.late, of_run) if c.late else None)
             for c in sorted(story.contrasts, key=lambda c: _TYPES.index(c.type) if c.type in _TYPES else 3)
+            if c.early or c.late
         ],
         picks=_pick_views(story.picks, of_run),
         given=[_given_view(given, story, of_run) for given in story.given],
@@ -199,7 +202,7 @@ def _task_view(task: TaskDetail, of_run: str) -> TaskView:
     if summary.solve_rate is not None and summary.learnability is not None:
         facts += [f"solved {summary.solve_rate:.0%}", f"learnability {summary.learnability:.2f}"]
     pairs = [(f"f({arguments})", output) for arguments, output in zip(task.inputs, task.outputs, strict=True)]
-    verdicts = [attempt.verdict for attempt in task.attempts][:32]
+    verdicts = [attempt.verdict for attempt in task.attempts]
     texts = [("The proposer's text", _cut(task.proposal.text))] if task.proposal else []
     for verdict in ("right", "wrong"):
         texts += [(f"An answer that was {verdict}", _cut(a.text)) for a in task.attempts if a.verdict == verdict][:1]
@@ -210,8 +213,9 @@ def _task_view(task: TaskDetail, of_run: str) -> TaskView:
         pairs=[(_cut(call, 400), _cut(output, 400)) for call, output in pairs[:PAIRS]],
         more_pairs=max(0, len(pairs) - PAIRS),
         message=task.message,
-        verdicts=verdicts,
-        verdict_words=", ".join(f"{count} {verdict}" for verdict, count in Counter(verdicts).items()),
+        verdicts=verdicts[:MARKS],
+        more_verdicts=len(verdicts) > MARKS,
+        verdict_words=", ".join(f"{count:,} {verdict}" for verdict, count in Counter(verdicts).items()),
         texts=texts,
     )
 

@@ -12,7 +12,7 @@ from azr.evaluation.probe_metrics import is_score
 from azr.report.charts import Chart, Mark, Point, line_spec, thinned, warnings_of
 from azr.report.story import RunStory
 
-Values = Callable[[Mapping[str, float]], Iterable[float]]
+Course = Callable[[Sequence[Mapping[str, float]]], list[tuple[int, float]]]  # metrics, a line a step -> (step, value)
 
 
 def side_by_side(stories: Sequence[RunStory]) -> list[Chart]:
@@ -20,14 +20,14 @@ def side_by_side(stories: Sequence[RunStory]) -> list[Chart]:
     if len(stories) < 2:
         return []
     bound = _is_bounded(stories)
-    looked = "Right answers to what is asked now and then" + (
-        "; labels that leak the truth are the most that better labels could give." if bound else "."
+    looked = "Right answers to what is asked now and then; the mean, where a run asks several things." + (
+        " Labels that leak the truth are the most that better labels could give." if bound else ""
     )
     title = "Accuracy beside the leakage bound" if bound else "Accuracy"
     trained = "Right among the answers that train: other problems each step."
     entropy = "In nats a token, of the answers that were sampled."
     charts = [
-        _chart("beside-looks", title, looked, "%", stories, _scores),
+        _chart("beside-looks", title, looked, "%", stories, _looked),
         _chart("beside-trained", f"{title}, in training", trained, "%", stories, _trained),
         _chart("beside-entropy", "Entropy", entropy, "", stories, _entropy),
     ]
@@ -47,23 +47,18 @@ def _is_bounded(stories: Sequence[RunStory]) -> bool:
 
 
 def _chart(
-    chart_id: str, title: str, caption: str, unit: str, stories: Sequence[RunStory], values_of: Values
+    chart_id: str, title: str, caption: str, unit: str, stories: Sequence[RunStory], course_of: Course
 ) -> Chart | None:
     names = {story.summary.name: _name(story, stories) for story in stories}
     points = [
         Point(story.summary.name, step, names[story.summary.name], value)
         for story in stories
-        for step, value in thinned(_means(story.metrics, values_of))
+        for step, value in thinned(course_of(story.metrics))
     ]
     if len({point.run for point in points}) < 2:
         return None
     marks: list[Mark] = [mark for story in stories for mark in warnings_of(story)]
     return Chart(chart_id, title, caption, unit, tuple(points), line_spec(points, unit, 1, marks))
-
-
-def _means(metrics: Sequence[Mapping[str, float]], values_of: Values) -> list[tuple[int, float]]:
-    found = [(int(line["step"]), list(values_of(line))) for line in metrics]
-    return [(step, fmean(values)) for step, values in found if values]
 
 
 def _name(story: RunStory, stories: Sequence[RunStory]) -> str:
@@ -72,13 +67,21 @@ def _name(story: RunStory, stories: Sequence[RunStory]) -> str:
     return f"{story.summary.name} ({label_of(story)})" if all(labels) and len(set(labels)) > 1 else story.summary.name
 
 
-def _scores(line: Mapping[str, float]) -> Iterable[float]:
-    return (value for name, value in line.items() if is_score(name))
+def _looked(metrics: Sequence[Mapping[str, float]]) -> list[tuple[int, float]]:
+    """The mean score of the steps in which all was asked that the run ever asks: part of it is no point of a line."""
+    names = {name for line in metrics for name in line if is_score(name)}
+    return _means((line for line in metrics if names <= line.keys()), is_score)
 
 
-def _trained(line: Mapping[str, float]) -> Iterable[float]:
-    return (value for name, value in line.items() if name.endswith("/truth_reward") or name.startswith("solve/rate/"))
+def _trained(metrics: Sequence[Mapping[str, float]]) -> list[tuple[int, float]]:
+    return _means(metrics, lambda name: name.endswith("/truth_reward") or name.startswith("solve/rate/"))
 
 
-def _entropy(line: Mapping[str, float]) -> Iterable[float]:
-    return (line[name] for name in ("entropy/solve", "entropy/rlvr", "entropy/ttrl") if name in line)
+def _entropy(metrics: Sequence[Mapping[str, float]]) -> list[tuple[int, float]]:
+    return _means(metrics, ("entropy/solve", "entropy/rlvr", "entropy/ttrl").__contains__)
+
+
+def _means(metrics: Iterable[Mapping[str, float]], counts: Callable[[str], bool]) -> list[tuple[int, float]]:
+    """(step, mean of what counts) of the lines that have any."""
+    found = [(int(line["step"]), [value for name, value in line.items() if counts(name)]) for line in metrics]
+    return [(step, fmean(values)) for step, values in found if values]

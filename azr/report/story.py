@@ -2,7 +2,9 @@
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from azr.browse.folders import RunSummary, read_config, read_metrics, reading, summarize
@@ -45,8 +47,9 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class RunStory:
-    """One run. `difficulty`: (last step of the stretch, how solved, count). `constructs`: word -> share of the programs
-    that have it, (early, late), each over at most SAMPLE programs. `benchmarks`: other problems, before and after."""
+    """One run. `metrics` has a line a step. `difficulty`: (last step of the stretch, how solved, count). `constructs`:
+    word -> share of the programs that have it, (early, late), each over at most SAMPLE programs. `benchmarks`: other
+    problems, before and after."""
 
     summary: RunSummary
     config: dict[str, Any]
@@ -78,7 +81,7 @@ def gather(run: Run, benchmarks: tuple[Row, ...] | None = None) -> RunStory:
         return RunStory(
             summary=summarize(run),
             config=config,
-            metrics=read_metrics(run),
+            metrics=_by_step(read_metrics(run)),
             statistics=buffer_statistics(db, rows=STRETCHES),
             difficulty=_difficulty(db),
             constructs=_constructs(db),
@@ -88,6 +91,16 @@ def gather(run: Run, benchmarks: tuple[Row, ...] | None = None) -> RunStory:
             benchmarks=found_benchmarks(run) if benchmarks is None else benchmarks,
             looks=read_looks(run.probe),
         )
+
+
+def _by_step(lines: Iterable[Mapping[str, float]]) -> list[dict[str, float]]:
+    """A line a step: before the first one the probe and every method's look write one each. What is no number can't be
+    drawn, and is left out."""
+    steps: dict[int, dict[str, float]] = {}
+    for line in lines:
+        finite = {name: value for name, value in line.items() if isinstance(value, int | float) and isfinite(value)}
+        steps.setdefault(int(line["step"]), {}).update(finite)
+    return list(steps.values())
 
 
 def _last_step(db: sqlite3.Connection) -> int:

@@ -83,7 +83,10 @@ def find_checkpoint(run: Run, step: int | None = None) -> Path:
     """The folder of a step's checkpoint, by default the newest. Raises UserError where there is none."""
     found = dict(checkpoints(run))
     if not found:
-        raise UserError(f"{run.folder} has no checkpoint yet; the first is written when seeding ends")
+        raise UserError(
+            f"{run.folder} has no checkpoint yet: one is written every checkpoint.every steps, where Ctrl-C stops the"
+            " run, and at its end"
+        )
     wanted = max(found) if step is None else step
     if wanted not in found:
         there = ", ".join(str(number) for number in found)

@@ -5,13 +5,14 @@
 The rollouts of a run's methods meet in one update. A method may play several times a step; each play is learned from
 before the next, and all of them are one step: for the buffer, the metrics, checkpoints and a resume.
 
-Metrics of the loop's own: learner/... (a sum of what is counted, a mean of the rest over the step's updates),
+Metrics of the loop's own: learner/... (over the step's updates a sum of what is counted, the largest of ..._max, the
+smallest of ..._min, a mean of the rest),
 buffer/TYPE, buffer/distinct_programs, buffer/problems, time/PHASE, tokens/generated, tokens_per_second and
 tokens_per_second/generate (per second that the methods' phases took).
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -151,9 +152,14 @@ _TOTALS = ("samples", "dropped_samples", "micro_batches", "tokens_real", "tokens
 
 
 def _together(updates: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """A step's updates as one: sums of what is counted, means of the rest, each over the updates that have it."""
-    merged = {}
-    for name in dict.fromkeys(chain.from_iterable(updates)):
-        values = [update[name] for update in updates if name in update]
-        merged[name] = sum(values) if name in _TOTALS else fmean(values)
-    return merged
+    """A step's updates as one, each metric over the updates that have it."""
+    return {
+        name: _merging(name)([update[name] for update in updates if name in update])
+        for name in dict.fromkeys(chain.from_iterable(updates))
+    }
+
+
+def _merging(name: str) -> Callable[[Sequence[float]], float]:
+    if name in _TOTALS:
+        return sum
+    return max if name.endswith("_max") else min if name.endswith("_min") else fmean

@@ -137,7 +137,7 @@ def open_for_training(
     materials = gather(config)
     disable_progress_bar()  # transformers' own, which would cut through ours
     with hold(run), ExitStack() as stack:
-        checkpoint = _newest_checkpoint(run, config) if resume else None
+        checkpoint = newest_checkpoint(run, config) if resume else None
         if not resume:
             refuse_occupied(run)
         _check_memory(config)
@@ -238,8 +238,11 @@ def _lay_out(run: Run) -> None:
     TaskBuffer.create(run.buffer).close()
 
 
-def _newest_checkpoint(run: Run, config: Config) -> Path | None:
-    """None where the run was stopped before its first checkpoint. Raises UserError where there is nothing to resume."""
+def newest_checkpoint(run: Run, config: Config) -> Path | None:
+    """What a resume starts from; None where the run was stopped before its first checkpoint.
+
+    Raises UserError where there is nothing to resume, or where the config is of another run.
+    """
     if not run.config.is_file():
         raise UserError(f"nothing to resume: {run.folder} is not there; start it without --resume")
     _check_same_run(run, config)
@@ -248,15 +251,18 @@ def _newest_checkpoint(run: Run, config: Config) -> Path | None:
 
 
 def _rewind(run: Run, checkpoint: Path | None) -> None:
-    """Take buffer and metrics back to the checkpoint, or to before the first step."""
+    """Take buffer and metrics back to the checkpoint, or to before the first step.
+
+    Raises UserError, before anything is dropped, where the buffer is another one than the checkpoint's.
+    """
     state = read_state(checkpoint) if checkpoint else None
     step = state.step if state else 0
     buffer = TaskBuffer.open(run.buffer)
     try:
-        buffer.rewind(step)
         # A checkpoint from before a table was there says nothing of it.
-        if state and not state.buffer.items() <= buffer.position().items():
+        if state and not state.buffer.items() <= buffer.position(step).items():
             raise UserError(f"{run.buffer} is not the buffer that checkpoint {checkpoint} was written with")
+        buffer.rewind(step)
     finally:
         buffer.close()
     rewind_metrics(run.metrics, step)

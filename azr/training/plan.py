@@ -18,7 +18,7 @@ from azr.policy.gguf_cache import find_gguf
 from azr.policy.shape import read_shape
 from azr.rollout import choose_engine
 from azr.training.checkpoint import checkpoints
-from azr.training.opening import check_update, read_style
+from azr.training.opening import check_update, newest_checkpoint, read_style
 from azr.training.run import Run, refuse_occupied
 
 
@@ -27,7 +27,9 @@ def print_plan(config: Config, run: Run, resume: bool, console: Console | None =
 
     Raises UserError as a real run would.
     """
-    if not resume:
+    if resume:
+        newest_checkpoint(run, config)
+    else:
         refuse_occupied(run)
     read_style(config)
     check_update(config)
@@ -62,8 +64,13 @@ def _rows(config: Config, run: Run, resume: bool, methods: list[tuple[str, str]]
         ("update", f"{config.learner.estimator}, {_describe_pace(config)}"),
         *(("", line) for line in describe(config.learner)),
         ("probe", probe if config.probe.every else "never"),
-        ("checkpoints", f"every {config.checkpoint.every} steps, {config.checkpoint.keep or 'all'} kept"),
+        ("checkpoints", f"{_describe_saving(config)}, {config.checkpoint.keep or 'all'} kept"),
     ]
+
+
+def _describe_saving(config: Config) -> str:
+    every = config.checkpoint.every
+    return f"every {every} steps" if every else "after the last step"
 
 
 def _describe_pace(config: Config) -> str:

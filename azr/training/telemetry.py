@@ -29,6 +29,7 @@ class Telemetry:
 
     def __init__(self, run: Run, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
+        self._next_step = max((int(line["step"]) for line in read_metrics(run.metrics)), default=-1) + 1
         self._metrics = run.metrics.open("a", encoding="utf-8")
         self._log = run.log.open("a", encoding="utf-8")
         self._board_folder = run.tensorboard
@@ -59,7 +60,8 @@ class Telemetry:
         if self._board is None:
             from torch.utils.tensorboard import SummaryWriter  # torch: not for those who only read metrics
 
-            self._board = SummaryWriter(str(self._board_folder), purge_step=step)
+            # What a resume went back behind is shown no longer; what was measured before training stays.
+            self._board = SummaryWriter(str(self._board_folder), purge_step=self._next_step)
         for name, value in metrics.items():
             self._board.add_scalar(name, value, step)
         self._board.flush()

@@ -59,7 +59,7 @@ class _Training:
         self._buffer = opened.buffer
         self._table = opened.table
         self._learner = opened.learner
-        self._done = opened.done
+        self._done = self._found = opened.done
         self._methods = opened.methods
         self._loop = Loop(opened.table, opened.learner, opened.buffer, opened.methods, opened.watch)
         self._watch = Watch(opened.config.watch, read_metrics(opened.run.metrics))
@@ -69,9 +69,9 @@ class _Training:
     def run_to_end(self) -> bool:
         """Probe, prepare, step. See `train`."""
         config, table = self._config, self._table
+        left = f"steps {self._done + 1} to {config.steps}" if self._done < config.steps else "no step is left"
         self._say(
-            f"run {self._run.folder}: {config.model.name} on {table.policy.device}, engine {table.engine.name},"
-            f" steps {self._done + 1} to {config.steps}"
+            f"run {self._run.folder}: {config.model.name} on {table.policy.device}, engine {table.engine.name}, {left}"
         )
         with _stop_flag(self._say) as stop:
             if not self._done:
@@ -80,13 +80,15 @@ class _Training:
                 if not method.prepare(self._done, stop.__bool__):
                     return self._stopped()
             for method in self._methods:
+                if stop:
+                    return self._stopped()
                 if not self._done:
                     self._look_before(method)
                 self._say(method.legend)
             for number in range(self._done + 1, config.steps + 1):
-                self._step(number)
-                if stop and number < config.steps:
+                if stop:
                     return self._stopped()
+                self._step(number)
         self._finish()
         return True
 
@@ -156,7 +158,8 @@ class _Training:
             self._save()
         held = ", ".join(f"{count} {kind}" for kind, count in self._buffer.counts().items() if count)
         told = f"; tasks: {held}" if held else ""
-        self._say(f"done: {self._done} steps in {clock(time.perf_counter() - self._began)}{told}")
+        steps = f"{self._done} steps, the last {self._done - self._found}" if self._found else f"{self._done} steps"
+        self._say(f"done: {steps} in {clock(time.perf_counter() - self._began)}{told}")
         for name, (before, after) in _first_and_last_scores(self._run).items():
             self._say(f"  {name}: {100 * before:.1f}% before training, {100 * after:.1f}% now")
         folder = self._run.folder

@@ -45,7 +45,7 @@ class Watch:
     def __init__(self, config: "WatchConfig", past: Iterable[Metrics] = ()) -> None:
         self._config = config
         self._recent: deque[Metrics] = deque(maxlen=config.window)
-        self._first: list[Metrics] = []
+        self._first: dict[str, list[float]] = {}  # a metric may come late: the solver's, where the proposer warms up
         self._raised: set[str] = set()
         for metrics in past:
             self._raised |= {name.removeprefix(PREFIX) for name in metrics if name.startswith(PREFIX)}
@@ -62,13 +62,15 @@ class Watch:
         return alarms
 
     def _take_in(self, metrics: Metrics) -> None:
-        if len(self._first) < self._config.window:
-            self._first.append(metrics)
+        for name, value in metrics.items():
+            values = self._first.setdefault(name, [])
+            if len(values) < self._config.window:
+                values.append(value)
         self._recent.append(metrics)
 
     def _found(self) -> Iterable[Alarm]:
         config, now = self._config, {name: _mean(self._recent, name) for name in _WATCHED}
-        before, copies = _mean(self._first, "solve/copies"), now["solve/copies"]
+        before, copies = self._at_first("solve/copies"), now["solve/copies"]
         if before is not None and copies is not None and copies > before + config.copying:
             yield _alarm("copying", f"{before:.0%}, now {copies:.0%}")
         for name, metric, limit in (
@@ -82,11 +84,15 @@ class Watch:
         for method in _GIVEN:
             yield from self._collapse(method)
 
+    def _at_first(self, name: str) -> float | None:
+        values = self._first.get(name)
+        return sum(values) / len(values) if values else None
+
     def _collapse(self, method: str) -> Iterable[Alarm]:
         """The reward rose, what is known of the truth did not, and answers are shorter by far, or nearly all agree."""
 
         def course(name: str) -> tuple[float, float]:
-            before, now = _mean(self._first, name), _mean(self._recent, name)
+            before, now = self._at_first(name), _mean(self._recent, name)
             return (0.0, 0.0) if before is None or now is None else (before, now)
 
         reward, truth = course(f"reward/{method}"), course(f"{method}/truth_reward")

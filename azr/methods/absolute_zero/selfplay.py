@@ -85,7 +85,8 @@ class SelfPlay:
             return {}
         with self._phase("panel", len(self._panel) * self._config.panel.samples) as advance:
             metrics = ask_panel(self._table, self._panel, advance)
-        kinds = ", ".join(f"{kind} {metrics[f'panel/rate/{kind}']:.0%}" for kind in self._config.propose.types)
+        rates = [(name.split("/")[2], rate) for name, rate in metrics.items() if name.startswith("panel/rate/")]
+        kinds = ", ".join(f"{kind} {rate:.0%}" for kind, rate in rates)
         copies = f"; {metrics['panel/copies']:.0%} repeat the question" if "panel/copies" in metrics else ""
         when = f"after step {number}" if number else "before training"
         self._say(f"panel {when}: {metrics['panel/rate']:.0%} of its answers are right ({kinds}){copies}")

@@ -44,8 +44,9 @@ def step_line(metrics: dict[str, float], types: Sequence[TaskType] = tuple(TaskT
     valid = " ".join(_percent(metrics.get(f"propose/valid/{t}")) for t in types)
     solved = " ".join(_percent(metrics.get(f"solve/rate/{t}")) for t in types)
     rewards = " ".join(_signed(metrics.get(f"reward/{role}")) for role in Role)
-    learnable = metrics.get("propose/learnability", 0.0)
-    return f"valid {valid}  solved {solved}  learnability {learnable:.2f}  reward {rewards}"
+    learnable = metrics.get("propose/learnability")
+    told = "-" if learnable is None else f"{learnable:.2f}"
+    return f"valid {valid}  solved {solved}  learnability {told}  reward {rewards}"
 
 
 def step_line_key(types: Sequence[TaskType] = tuple(TaskType)) -> str:

@@ -57,6 +57,7 @@ class ProblemPlay:
         self._wants = seat.wants[Role.SOLVE]
         self._problems = problems
         self._asked: list[Asked] = []
+        self._looked_at: list[Asked] = []
         self._passes: Passes | None = None
         self._tools = Tools(seat.table.sandbox, seat.closing.enter_context(MathGrader()))
         self._temperature = settings.temperature or seat.table.config.rollout.temperature
@@ -65,19 +66,28 @@ class ProblemPlay:
 
     def prepare(self, done: int, stop: Stop) -> bool:
         """Frame the problems in the run's style. Raises UserError where too few of the prompts are short enough."""
-        limit = self._table.config.rollout.max_prompt_tokens
-        asked = [framed(self._table, problem) for problem in self._problems]
-        self._asked = [one for one in asked if len(one.prompt_ids) <= limit]
-        left_out, batch, seed = len(asked) - len(self._asked), self._settings.batch, self._table.config.seed
-        if len(self._asked) < batch:
-            raise UserError(
-                f"{self._name}: {len(self._asked)} problems have prompts of at most rollout.max_prompt_tokens={limit},"
-                f" fewer than {self._name}.batch={batch}"
-            )
+        batch, seed = self._settings.batch, self._table.config.seed
+        self._asked, told = self._fitting(self._problems, batch, f"{self._name}.batch={batch}")
         self._passes = Passes(len(self._asked), batch, partial(stream, seed, self._name, "pass"))
-        told = f", {left_out} left out for prompts of more than {limit} tokens" if left_out else ""
         self._say(f"{self._name}: {len(self._asked)} problems, paid by {self._settings.label}{told}")
+        self._looked_at = self._asked
+        if self._looked:
+            self._looked_at, told = self._fitting(self._looked, 1, "one to look at")
+            self._say(f"{self._name}, to look at: {len(self._looked_at)} problems{told}")
         return True
+
+    def _fitting(self, problems: Sequence[Given], least: int, wanted: str) -> tuple[list[Asked], str]:
+        """Those whose prompts are short enough, and words for the others. Raises UserError for fewer than `least`."""
+        limit = self._table.config.rollout.max_prompt_tokens
+        asked = [framed(self._table, problem) for problem in problems]
+        fitting = [one for one in asked if len(one.prompt_ids) <= limit]
+        if len(fitting) < least:
+            raise UserError(
+                f"{self._name}: {len(fitting)} problems have prompts of at most rollout.max_prompt_tokens={limit},"
+                f" fewer than {wanted}"
+            )
+        left_out = len(asked) - len(fitting)
+        return fitting, f", {left_out} left out for prompts of more than {limit} tokens" if left_out else ""
 
     def play(self, number: int) -> Iterator[Play]:
         """Ask the step's problems, and pay their answers."""
@@ -140,7 +150,7 @@ class ProblemPlay:
         look, steps = self._settings.look, self._table.config.steps
         if not look.every or (number % look.every and number != steps):
             return {}
-        asked = [framed(self._table, problem) for problem in self._looked] if self._looked else self._asked
+        asked = self._looked_at
         sampling = Sampling(look.samples, self._settings.max_tokens, look.temperature, look.top_p)
         with self._phase(f"look {self._name}", len(asked) * look.samples) as advance:
             answered = ask(self._table, self._tools, asked, sampling, ("look", self._name), advance)

@@ -224,6 +224,12 @@ def test_the_formula_in_words() -> None:
     ]
 
 
+def test_roles_whose_tokens_add_up_differently_in_words() -> None:
+    config = LearnerConfig(solve=RoleLearning(Estimator.GRPO))
+    clip = "min(ratio · A, clip(ratio, 1 - 0.2, 1 + 0.2) · A)"
+    assert describe(config)[2] == f"loss = -(propose token-mean, solve seq-mean-token-mean) of {clip}"
+
+
 def test_a_critic_in_words() -> None:
     config = LearnerConfig(estimator=Estimator.PPO, critic=CriticConfig(gamma=0.99, warmup_steps=2))
     assert describe(config)[0] == "A = GAE of the critic's values, standardised over the batch's tokens"

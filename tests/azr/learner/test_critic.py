@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from azr.config.fields import CriticConfig, Estimator, LearnerConfig, ModelConfig
+from azr.errors import UserError
 from azr.learner import Learner, Outcome, Sample
 from azr.learner.critic import explained_variance, generalised_advantages, value_loss
 from azr.learner.sample import TokenCredit
@@ -128,11 +129,13 @@ def test_while_the_critic_warms_up_the_policy_waits() -> None:
     config = LearnerConfig(estimator=Estimator.PPO, critic=CriticConfig(warmup_steps=2), learning_rate=0.01)
     learner = ppo(model, tiny_model("llama", seed=5), config)
     samples, outcomes = played(model)
-    moved = []
+    moved, trained = [], []
     for _ in range(3):
-        learner.step(learner.credit(samples, outcomes))
+        trained.append(learner.step(learner.credit(samples, outcomes))["samples"])
         moved.append(any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)))
     assert moved == [False, False, True]
+    assert trained[:2] == [0, 0]
+    assert trained[2] > 0
 
 
 def test_the_critic_learns_what_responses_earn() -> None:
@@ -181,6 +184,14 @@ def test_ppo_resumes_to_the_bit(adapt: Callable[[torch.nn.Module], torch.nn.Modu
     for whole_run, stopped_run in ((model, second), (trunk, second_trunk)):
         pairs = zip(trainable(whole_run), trainable(stopped_run), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_run_without_a_critic_does_not_become_ppo() -> None:
+    model = tiny_model("llama")
+    state = Learner(policy_of(model), LearnerConfig(), CHECKPOINTED).state_dict()
+    config = LearnerConfig(estimator=Estimator.PPO)
+    with pytest.raises(UserError, match="start a new one"):
+        ppo(model, tiny_model("llama", seed=5), config).load_state_dict(state)
 
 
 def test_ppo_without_a_trunk_for_its_critic_is_an_error() -> None:

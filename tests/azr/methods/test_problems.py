@@ -221,6 +221,24 @@ def test_a_method_that_is_none_is_named(model, problems, tmp_path):
             train(config_for(model, problems, methods=methods), Run(tmp_path / "run"), resume=False)
 
 
+def test_a_look_leaves_out_prompts_that_are_too_long(model, problems, tmp_path, capfd):
+    rows = [{"prompt": "How many are 3 and 4? " * times, "answer": "7", "id": times} for times in (1, 90)]
+    (tmp_path / "Other.json").write_text(json.dumps(rows), encoding="utf-8")
+    config = config_for(model, problems, steps=1)
+    look = LookConfig(every=1, sources=(str(tmp_path / "Other.json"),), samples=1)
+    run = Run(tmp_path / "run")
+    train(replace(config, ttrl=replace(config.ttrl, look=look)), run, resume=False, open_engine=says)
+    assert "ttrl, to look at: 1 problems, 1 left out for prompts of more than 900 tokens" in capfd.readouterr().out
+    connection = connect_read_only(run.buffer)
+    assert connection.execute("SELECT DISTINCT key FROM look").fetchall() == [("Other:1",)]
+    connection.close()
+
+
+def test_a_dry_run_refuses_to_resume_what_a_run_would_not(model, problems, tmp_path):
+    with pytest.raises(UserError, match="nothing to resume"):
+        print_plan(config_for(model, problems), Run(tmp_path / "absent"), resume=True)
+
+
 def test_a_dry_run_says_what_is_asked(model, problems, tmp_path, capsys):
     print_plan(config_for(model, problems), Run(tmp_path / "run"), resume=False)
     said = " ".join(capsys.readouterr().out.split())

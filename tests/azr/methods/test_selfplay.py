@@ -2,11 +2,22 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from statistics import fmean
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from azr.buffer import Origin, TaskBuffer, TaskRow
-from azr.config.fields import Flaw, PromptConfig, ProposeConfig, RolloutConfig, TrainOn
+from azr.config.fields import (
+    Flaw,
+    LearnerConfig,
+    PanelConfig,
+    PromptConfig,
+    ProposeConfig,
+    RolloutConfig,
+    SolverConfig,
+    TrainOn,
+)
 from azr.errors import UserError
 from azr.learner import Learner
 from azr.methods.absolute_zero.proposing import propose
@@ -81,6 +92,44 @@ def test_proposals_share_prompts_show_their_own_type_and_repeat_by_seed(model, s
         (p.prompt_ids, p.completion.token_ids) for p in proposed
     ]
     assert [p.prompt_ids for p in propose_all(at, buffer, number=2)] != [p.prompt_ids for p in proposed]
+
+
+def test_a_steps_updates_are_told_as_one(model, sandbox, buffer, tmp_path):
+    solver = SolverConfig(batch=3, estimate_samples=4, max_tokens=60, rounds=3)
+    learning = LearnerConfig(learning_rate=1e-2, minibatches=2)
+    at = table(model, sandbox, tiny_config(model, solver=solver, learner=learning))
+    learner, updates = Learner(at.policy, at.config.learner, at.config.model), []
+    take_step = learner.step
+
+    def recorded(*given):
+        updates.append(take_step(*given))
+        return updates[-1]
+
+    learner.step = recorded
+    _, step = play_step(at, learner, buffer, tmp_path)
+    assert len(updates) == 3
+    for name, together in (("ratio_max", max), ("ratio_min", min), ("samples", sum), ("entropy", fmean)):
+        values = [update[name] for update in updates if name in update]
+        assert len(set(values)) > 1
+        assert step.metrics[f"learner/{name}"] == pytest.approx(together(values))
+
+
+def test_a_panel_without_tasks_of_a_type_is_asked_what_it_has(model, sandbox, tmp_path):
+    """What seeding of a small batch leaves: of deduction the identity alone."""
+    buffer = TaskBuffer.create(tmp_path / "few.sqlite")
+    with buffer.transaction():
+        identity = Triplet(TaskType.DEDUCTION, "def f(x):\n    return x", ("1",), ("1",))
+        buffer.add_task(TaskRow(0, identity, Origin.IDENTITY))
+        buffer.add_task(TaskRow(0, replace(identity, type=TaskType.ABDUCTION), Origin.SEEDING))
+    at = table(model, sandbox, tiny_config(model, panel=PanelConfig(every=1, tasks=2, samples=1)))
+    said = []
+    with Telemetry(Run(tmp_path)) as telemetry, ExitStack() as stack:
+        selfplay = SelfPlay(Seat(at, buffer, telemetry.phase, said.append, stack))
+        selfplay.prepare(1, lambda: False)
+        metrics = selfplay.look(0)
+    buffer.close()
+    assert {name for name in metrics if name.startswith("panel/rate/")} == {"panel/rate/abduction"}
+    assert "(abduction" in said[-1]
 
 
 @pytest.mark.parametrize(("rejecting", "outcomes"), [(True, ["valid", *["duplicate"] * 3]), (False, ["valid"] * 4)])
@@ -214,6 +263,22 @@ def test_metrics_survive_a_torn_line_and_rewind(tmp_path):
     assert [line["step"] for line in read_metrics(run.metrics)] == [0, 1, 2]
     assert run.log.read_text().endswith("a line\n")
     assert list(run.tensorboard.iterdir())
+
+
+def test_tensorboard_shows_what_a_resume_kept_and_what_it_did_again(tmp_path):
+    """Stopped after a step that no checkpoint has; what was measured before training comes in two parts."""
+    run = Run(tmp_path)
+    with Telemetry(run) as telemetry:
+        telemetry.record(0, {"probe/deduction": 0.25})
+        telemetry.record(1, {"reward/solve": 0.5})
+    rewind_metrics(run.metrics, 0)
+    with Telemetry(run) as telemetry:
+        telemetry.record(0, {"panel/rate": 0.75})
+        telemetry.record(1, {"reward/solve": 1.0})
+    shown = EventAccumulator(str(run.tensorboard))
+    shown.Reload()
+    values = {name: [(event.step, event.value) for event in shown.Scalars(name)] for name in shown.Tags()["scalars"]}
+    assert values == {"probe/deduction": [(0, 0.25)], "panel/rate": [(0, 0.75)], "reward/solve": [(1, 1.0)]}
 
 
 def test_wrong_answers_that_repeat_the_question_pay_where_another_is_right(model, sandbox, buffer, tmp_path):

@@ -167,6 +167,15 @@ def test_what_makes_no_task_is_refused_with_the_reason(sandbox, inputs, message)
         make_task(sandbox, TaskType.DEDUCTION, PROGRAM, inputs, None, "")
 
 
+@pytest.mark.parametrize(
+    ("task_type", "inputs"),
+    [(TaskType.DEDUCTION, ("3",)), (TaskType.INDUCTION, ("1", "2")), (TaskType.ABDUCTION, ("3",))],
+)
+def test_an_output_is_never_passed_over(sandbox, task_type, inputs):
+    with pytest.raises(UserError, match="in place of --input"):
+        make_task(sandbox, task_type, PROGRAM, inputs, "[3, 4]", "")
+
+
 def test_questions_are_read_line_by_line(model):
     words = ["ask", str(model), "--style", "completion", "--device", "cpu", "--max-tokens", "3", "--json"]
     said = CliRunner().invoke(app, words, input="one\ntwo\n\nnever asked\n", catch_exceptions=False).output

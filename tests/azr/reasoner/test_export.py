@@ -21,12 +21,15 @@ from transformers import (
 from azr.config.fields import EngineChoice, ModelConfig, Precision, RolloutConfig, VllmConfig
 from azr.errors import UserError
 from azr.policy.model import Policy, load_policy
-from azr.reasoner.export import export_adapter, export_model
+from azr.reasoner.export import export_adapter, export_model, model_card
 from azr.reasoner.gguf_writer import llama3_rope_factors, pre_tokenizer, write_gguf
-from azr.reasoner.trained import find_trained, load_trained
+from azr.reasoner.trained import Trained, find_trained, load_trained
 from azr.rollout import Request, open_engine
 from azr.rollout.transformers import TransformersEngine
+from azr.training.checkpoint import CheckpointState
+from azr.training.run import run_config
 from tests.azr.finished import trained_run
+from tests.azr.report.given_run import STEPS, given_run
 from tests.azr.rollout.tiny import FAMILIES, byte_tokenizer, tiny_model
 
 PROMPTS = ("def f(x):", ">>> f(3)\n", "a b c 123")
@@ -89,9 +92,20 @@ def test_export_has_weights_tokenizer_generation_config_and_card(trained, tmp_pa
     card = (tmp_path / "out" / "README.md").read_text()
     assert f"base_model: {found.config.model.name}" in card
     assert "4 of 4 steps" in card
+    assert "Self-play: the model invented program tasks" in card
+    assert "No data of people's went in." in card
     assert "| deduction | 30 | 50% | 15 |" in card
     assert "| cruxeval-o | 10.0% (step 0) | 30.0% (step 4) |" in card
     assert f"torch {torch.__version__}" in card
+
+
+def test_card_says_what_it_learned_from(tmp_path):
+    run = given_run(tmp_path / "given")
+    trained = Trained(run, run_config(run), run.checkpoints / "step-000008", CheckpointState(STEPS, {}, "", {}))
+    card = model_card(trained, "transformers", [])
+    assert "TTRL: answers to given problems (AMC-TTT.json, MATH-TTT.json) were paid by the majority" in card
+    for words in ("No data of people's", "Self-play", "Tasks it made"):
+        assert words not in card
 
 
 def test_adapter_is_what_peft_expects(tmp_path):

@@ -4,6 +4,9 @@ Figures are those of given_run.py, worked out by hand.
 """
 
 import json
+import math
+import sqlite3
+from contextlib import closing
 
 import pytest
 from typer.testing import CliRunner
@@ -77,12 +80,20 @@ def test_it_says_how_good_the_labels_are_and_where_the_score_stands(html):
     assert "the vote of 8 answers in 33.3%. At the last look one answer was right in 33.3%: level with it" in html
 
 
+def test_a_method_of_ones_own_pays_by_its_own_rule(tmp_path):
+    run = given_run(tmp_path / "own")
+    with closing(sqlite3.connect(run.buffer)) as db, db:
+        db.execute("UPDATE problem SET method = 'own.method'")
+        db.execute("UPDATE look SET method = 'own.method'")
+    assert "problems, paid by the method&#39;s own rule." in render([gather(run)])
+
+
 def test_it_says_so_where_nobody_knows_the_answers(tmp_path):
     story = gather(given_run(tmp_path / "blind", known=False))
     html = render([story])
     assert "How often the labels are right is not known" in html
     assert "was right for" not in html
-    assert "?" not in {cell for row in story.given for cell in row.levels}
+    assert "<td>?</td>" not in html
     assert story.given[0].all.right is None
     assert ends(story.given[0].all.tokens) == (20, 18, -2)
 
@@ -179,6 +190,55 @@ def test_selfplay_stands_beside_rlvr(tmp_path):
     assert {point.line for point in charts["beside-trained"].points} == {"selfplay", "rlvr"}
     html = render(stories)
     assert "Tasks worth reading" in html  # the one run has some
+    for words in ("No task was proposed yet", "Nothing to read yet"):  # the other was to make none
+        assert words not in html
+
+
+def with_metrics(run, *lines):
+    """The run, with more lines among its metrics, in the order of the steps."""
+    there = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    every = sorted([*there, *lines], key=lambda line: line["step"])
+    run.metrics.write_text("".join(json.dumps(line) + "\n" for line in every), encoding="utf-8")
+    return run
+
+
+def other_look(step, share, vote):
+    return {"step": step, "probe/rlvr": share, "probe/maj@4/rlvr": vote, "probe/tokens/rlvr": 9.0}
+
+
+def test_methods_of_one_run_may_look_at_other_steps(tmp_path):
+    run = with_metrics(given_run(tmp_path / "mixed"), *(other_look(*look) for look in ((0, 0.1, 0.2), (4, 0.3, 0.4))))
+    story = gather(run)
+    (chart,) = [chart for chart in curves([story]) if chart.id == "against-vote"]
+    assert [(point.step, point.value) for point in chart.points if point.line == "rlvr avg"] == [(0, 0.1), (4, 0.3)]
+    assert [(point.step, point.value) for point in chart.points if point.line == "rlvr maj@4 before training"] == [
+        (0, 0.2),
+        (4, 0.2),
+    ]
+    assert [point.step for point in chart.points if point.line == "ttrl avg"] == [0, STEPS]
+
+
+def test_side_by_side_a_mean_score_is_of_all_that_a_run_asks(runs, tmp_path):
+    """At step 4 one of two things was asked, and both at steps 0 and 8, in lines of their own."""
+    mixed = with_metrics(
+        given_run(tmp_path / "mixed"),
+        *(other_look(*look) for look in ((0, 0.15, 0.2), (4, 0.3, 0.4), (STEPS, 0.35, 1))),
+    )
+    looks = side_by_side([gather(mixed), gather(runs[0])])[0]
+    points = {point.step: round(point.value, 4) for point in looks.points if point.run == "mixed"}
+    assert points == {0: 0.2, STEPS: round((0.3333 + 0.35) / 2, 4)}
+
+
+def test_what_is_no_number_leaves_the_other_figures_whole(tmp_path):
+    run = with_metrics(
+        given_run(tmp_path / "run"), {"step": 3, "learner/ratio_max": math.inf, "learner/loss": math.nan}
+    )
+    _, _, rest = render([gather(run)]).partition('id="specs">')
+
+    def refuse(constant):
+        raise AssertionError(f"a browser's JSON has no {constant}")
+
+    assert "loss" in json.loads(rest.partition("</script>")[0], parse_constant=refuse)
 
 
 def test_a_collapse_is_listed_and_marked(runs, html):

@@ -1,19 +1,23 @@
 """The report is opened in a real headless browser: what a reader sees, operates and hears read out."""
 
 import json
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from azr.browse.tasks import TaskFilter, list_tasks
-from azr.buffer import TaskBuffer
+from azr.buffer import AttemptRow, Origin, Purpose, TaskBuffer, TaskRow
 from azr.cli import app
 from azr.errors import UserError
 from azr.report.charts import changes, curves
 from azr.report.page import render
 from azr.report.story import gather
 from azr.training.run import Run
+from tasks.triplet import TaskType, Triplet, Verdict
 from tests.azr.browser import CONTRAST, needs_browser, opened
 from tests.azr.finished import STEPS, finished_run
 
@@ -46,6 +50,23 @@ def test_every_plot_is_drawn_without_an_error_or_the_network(browser, page_file,
     assert set(marks) == expected
     assert all(count > 0 for count in marks.values()), marks
     assert "NaN" not in page.inner_html("main")
+    assert trouble == []
+    page.close()
+
+
+@needs_browser
+def test_a_single_step_is_drawn_too(browser, tmp_path):
+    file = tmp_path / "one.html"
+    file.write_text(render([gather(finished_run(tmp_path / "one", steps=1))]), encoding="utf-8")
+    page, trouble = opened(browser, file)
+    marks = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('[data-plot]')].map(place => [
+            place.dataset.plot,
+            [...place.querySelectorAll('svg .mark-rect path, svg .mark-area path, svg .mark-symbol path')]
+                .filter(path => path.getBBox().width > 0 && path.getBBox().height > 0).length]))"""
+    )
+    assert {"time-0", "difficulty-0", "reward-solve"} <= marks.keys()
+    assert all(count > 0 for count in marks.values()), marks
     assert trouble == []
     page.close()
 
@@ -116,12 +137,10 @@ def test_the_page_is_small_and_says_what_happened(page_file, run):
 
 def test_what_a_model_wrote_stays_text(tmp_path):
     run = finished_run(tmp_path / "run", steps=1)
-    buffer = TaskBuffer.open(run.buffer)
     hostile = "</script><script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
-    with buffer.transaction():
-        buffer._db.execute("UPDATE proposal SET text = ?", (hostile,))
-        buffer._db.execute("UPDATE task SET program = ?, message = ?", (hostile, hostile))
-    buffer.close()
+    with closing(sqlite3.connect(run.buffer)) as db, db:
+        db.execute("UPDATE proposal SET text = ?", (hostile,))
+        db.execute("UPDATE task SET program = ?, message = ?", (hostile, hostile))
     html = render([gather(run)])
     assert "<script>document.title" not in html
     assert "<img src=x" not in html
@@ -165,6 +184,38 @@ def test_an_empty_buffer_has_a_report(tmp_path):
     html = render([gather(run)])
     assert "No task was proposed yet" in html
     assert "Nothing to read yet" in html
+
+
+def test_a_buffer_of_the_identity_alone_has_no_empty_headings(tmp_path):
+    run = finished_run(tmp_path / "identity", steps=0)
+    run.buffer.unlink()
+    buffer = TaskBuffer.create(run.buffer)
+    with buffer.transaction():
+        buffer.add_task(
+            TaskRow(0, Triplet(TaskType.DEDUCTION, "def f(x):\n    return x", ("1",), ("1",)), Origin.IDENTITY)
+        )
+    buffer.close()
+    html = render([gather(run)])
+    assert "No task was proposed yet" in html
+    assert "<h3>Deduction</h3>" not in html
+
+
+def test_a_score_that_was_asked_once_is_no_change(tmp_path):
+    html = render([gather(finished_run(tmp_path / "young", steps=0))])
+    assert "<dt>cruxeval-o</dt><dd>10%</dd>" in html
+
+
+def test_all_answers_to_a_task_are_counted(tmp_path):
+    run = finished_run(tmp_path / "run", steps=1)
+    buffer = TaskBuffer.open(run.buffer)
+    with buffer.transaction():
+        for task in range(1, 19):  # each has 4 answers
+            for _ in range(40):
+                buffer.add_attempt(AttemptRow(1, task, Purpose.SOLVE, "", "1", Verdict.WRONG, -0.5, 1, False))
+    buffer.close()
+    told = re.findall(r'class="verdicts" role="img" aria-label="([^"]+)"', render([gather(run)]))
+    assert told
+    assert all(sum(map(int, re.findall(r"\d+", words))) == 44 for words in told)
 
 
 def test_picks_are_what_they_say_and_no_program_comes_twice(run):

@@ -1,6 +1,7 @@
 """Whole runs: they learn, they stop when asked, and nothing that kills them changes where they end."""
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,12 +28,13 @@ from azr.config.fields import (
 )
 from azr.errors import UserError
 from azr.evaluation.probe_counts import read_looks
+from azr.rollout.scripted import ScriptedEngine
 from azr.training.checkpoint import checkpoints, find_checkpoint
 from azr.training.run import Run
 from azr.training.telemetry import read_metrics
 from azr.training.train import train
 from tasks.triplet import TaskType
-from tests.azr.players import scripted_engine, tiny_config
+from tests.azr.players import respond, scripted_engine, tiny_config
 
 STEPS = 5
 
@@ -278,6 +280,43 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(model, finished,
     assert checkpoints(run)[-1][0] == stopped_after
     subprocess.run(player(model, tmp_path, resume=True), check=True, capture_output=True)
     assert_same_end(run, finished)
+
+
+def test_stopped_while_it_looks_before_training_it_takes_no_step(model, tmp_path, capfd):
+    torch.set_num_threads(1)
+    stopped, whole = Run(tmp_path / "stopped"), Run(tmp_path / "whole")
+    config = tiny_config(model, steps=1, probe=ProbeConfig(every=0), panel=PanelConfig(every=1, tasks=2, samples=2))
+    sent = []
+
+    def stopping_engine(policy, config):
+        def say(prompt, sample):
+            seeding = prompt.rsplit("\n", 1)[-1].startswith(("def f(", ">>> [f("))
+            if not seeding and not sent:
+                sent.append(prompt)
+                signal.raise_signal(signal.SIGINT)
+            return respond(prompt, sample)
+
+        return ScriptedEngine(policy, say)
+
+    assert not train(config, stopped, resume=False, open_engine=stopping_engine)
+    assert "stopped before the first step" in capfd.readouterr().out
+    assert rows(stopped, "attempt") == []
+    assert train(config, stopped, resume=True, open_engine=scripted_engine)
+    assert "done: 1 steps in" in capfd.readouterr().out
+    train(config, whole, resume=False, open_engine=scripted_engine)
+    assert_same_end(stopped, whole)
+    assert train(config, whole, resume=True, open_engine=scripted_engine)
+    assert "no step is left" in capfd.readouterr().out
+
+
+def test_another_runs_buffer_is_refused_and_left_as_it_is(model, finished, tmp_path):
+    run = Run(tmp_path / "mine")
+    config = tiny_config(model, steps=1, seed=3, probe=ProbeConfig(every=0))
+    train(config, run, resume=False, open_engine=scripted_engine)
+    shutil.copy(finished.buffer, run.buffer)
+    with pytest.raises(UserError, match="is not the buffer that checkpoint"):
+        train(replace(config, steps=2), run, resume=True, open_engine=scripted_engine)
+    assert rows(run, "attempt") == rows(finished, "attempt")
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(model, tmp_path):

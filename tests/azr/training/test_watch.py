@@ -42,6 +42,13 @@ def test_one_step_does_not_make_a_warning_and_steps_without_a_value_do_not_count
     assert raised(watch, [GOOD, GOOD, odd, GOOD, without, without, without]) == [[]] * 7
 
 
+def test_what_is_measured_later_than_other_things_is_compared_with_its_own_first_steps():
+    """While the proposer warms up nobody answers."""
+    alone = {"propose/new_programs": 0.4}
+    steps = [alone] * 5 + [GOOD] * 3 + [GOOD | {"solve/copies": 0.7}] * 3
+    assert [name for names in raised(Watch(WatchConfig(window=3)), steps) for name in names] == ["copying"]
+
+
 def test_a_resumed_run_warns_as_one_that_never_stopped():
     bad = GOOD | {"solve/copies": 0.9}
     steps = [{"step": n, **(GOOD if n < 5 else bad)} for n in range(1, 12)]
