@@ -22,11 +22,11 @@ from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.benchmarks import BENCHMARKS
 from azr.evaluation.data import FOLDER_VARIABLE, data_places, load_problems
+from azr.evaluation.judging.letter_answer import LetterAnswer
 from azr.evaluation.judging.math_answer import MathAnswer
 from azr.evaluation.judging.task_answer import TaskAnswer
 from azr.evaluation.prompts import math_question
 from azr.json_lines import JsonLine, read_json_lines
-from azr.problems.ballots import LetterAnswer
 from azr.problems.given import Given
 from sandbox import Sandbox
 from tasks.kinds import KINDS
