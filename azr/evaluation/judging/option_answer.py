@@ -26,6 +26,10 @@ class OptionAnswer:
     options: tuple[str, ...]
     right: int
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.right < len(self.options):
+            raise ValueError(f"there is no option {self.right} among {len(self.options)}")
+
     def judge(self, tools: Tools, completions: Sequence[str]) -> list[Judgement]:
         """One judgement a completion."""
         return judge_parsed(
