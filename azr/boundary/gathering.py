@@ -46,7 +46,8 @@ def gather(
     if models := [side for side in named if isinstance(side, NamedSide)]:
         from azr.boundary.asking import common_form  # torch
 
-        plan = replace(plan, form=common_form(models, plan.form))
+        assert problems is not None  # else nothing would have been taken for a model
+        plan = replace(plan, form=common_form(models, plan.form, problems))
     sides: list[Side] = []
     plans: dict[str, Plan] = {}
     for side in named:

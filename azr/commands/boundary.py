@@ -138,9 +138,12 @@ def boundary(
     from azr.boundary.study import study
     from azr.boundary.terminal import print_study
     from azr.evaluation.benchmark import PromptForm
+    from azr.evaluation.images import refuse_images
     from azr.evaluation.plan import Plan
 
     problems = _problem_set(benchmark or [], data or [], limit)
+    if problems and (perplexity or answers):
+        refuse_images(problems.asked, "--perplexity")
     course_of_run = chosen_steps(sides[0], steps) if steps and len(sides) == 1 else []
     if len(sides) < 2 and not course_of_run:
         raise UserError("name two sides or more: azr boundary BASE TRAINED (or one run, with --steps)")

@@ -17,8 +17,9 @@ app = typer.Typer(
     help="""Measure models on the benchmarks of the paper's table 1, and others.
 
     Benchmarks: humaneval, humaneval+, mbpp+, livecodebench, aime24, aime25, amc23, math500, minerva, olympiadbench,
-    gsm8k, cruxeval-o, cruxeval-i; and for models of some hundred million parameters small-own-d-held and its kin (-a,
-    -i; -tune; small-public-...). docs/evaluation.md says how each is asked and judged, and how to add one.
+    gsm8k, cruxeval-o, cruxeval-i; for image-text models mathvista and mathvision; and for models of some hundred
+    million parameters small-own-d-held and its kin (-a, -i; -tune; small-public-...). docs/evaluation.md says how each
+    is asked and judged, and how to add one.
     """,
 )
 
@@ -39,7 +40,9 @@ def run(
     benchmark: Annotated[
         list[str] | None, typer.Option("--benchmark", "-b", help="May be given several times.")
     ] = None,
-    suite: Annotated[str | None, typer.Option(help="table1 (the paper's nine), all, small-tune, small-held.")] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="table1 (the paper's nine), all, images, small-tune, small-held.")
+    ] = None,
     samples: Annotated[
         int, typer.Option("--samples", "-n", min=1, help="Samples a problem: pass@k for k up to n.")
     ] = 1,

@@ -10,6 +10,7 @@ from azr.boundary.lines import SampleLine, parse_line
 from azr.boundary.problem_set import ProblemSet
 from azr.errors import UserError
 from azr.evaluation.benchmark import Problem
+from azr.evaluation.images import refuse_images
 from azr.json_lines import numbered_lines
 
 
@@ -33,8 +34,10 @@ class Lessons:
 def read_lessons(file: Path, problems: ProblemSet, every: bool, each: int | None) -> Lessons:
     """The right answers in a file of samples, or `every` one; of a problem the first `each`, no text twice.
 
-    Verdicts that are given are taken, others are judged. Raises UserError where nothing is left to learn.
+    Verdicts that are given are taken, others are judged. Raises UserError where nothing is left to learn, and for
+    problems with images.
     """
+    refuse_images(problems.asked, "azr distill")
     answers: dict[tuple[str, str], bool | None] = {}
     for _, line in numbered_lines(file):
         found = parse_line(line)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from azr.evaluation.images import ImageFile
 from azr.evaluation.judging.check import Check
 from tasks.triplet import Prompt
 
@@ -54,6 +55,7 @@ class Problem:
 
     Ids that differ behind a "#" alone are questions about one thing, which intervals take together. `grade`: how hard
     it is, where that is known. `most_tokens`: a bound on the answer's length in a form, below what is asked for.
+    `images` are shown before the question; what has some is asked in the reasoning form alone, as a chat.
     """
 
     task_id: str
@@ -61,6 +63,7 @@ class Problem:
     check: Check
     grade: int | None = None
     most_tokens: Mapping[PromptForm, int] = field(default_factory=dict)
+    images: tuple[ImageFile, ...] = ()
 
 
 _KIND = re.compile(r"(small-\w+)-[dai](?=-(?:tune|held):)")  # of a pooled problem of azr/evaluation/benchmarks/small.py
@@ -92,9 +95,10 @@ class HubSource:
 class Benchmark:
     """A published set: a row is a problem.
 
-    `files` are the places, relative to a data folder, where its JSON lines (.jsonl or .jsonl.gz) may lie; each is a
-    glob pattern and the first that matches wins. `problem` makes a problem from row number i. `size` is the number of
-    problems in the full set, against which a cut file shows.
+    `files` are the places, relative to a data folder, where its rows may lie (JSON lines in .jsonl or .jsonl.gz,
+    .parquet, or .json); each is a glob pattern and the first that matches wins. `problem` makes a problem from row
+    number i. `size` is the number of problems in the full set, against which a cut file shows. `pictured`: each row has
+    an image (images.py), which its problem is given.
     """
 
     name: str
@@ -104,6 +108,7 @@ class Benchmark:
     files: tuple[str, ...]
     hub: HubSource
     problem: Callable[[int, Row], Problem]
+    pictured: bool = False
 
     @property
     def sources(self) -> "tuple[Benchmark, ...]":

@@ -1,13 +1,15 @@
-"""Finds and reads a benchmark's rows: a file, a folder of data, or the Hugging Face hub."""
+"""Finds and reads a benchmark's rows: files, a folder of data, or the Hugging Face hub."""
 
+import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark, Benchmark, DrawnBenchmark, Problem, Row
+from azr.evaluation.images import BYTES_COLUMN, image_of
 from azr.json_lines import read_json_lines
 
 FOLDER_VARIABLE = "AZR_DATA"
@@ -70,13 +72,15 @@ def load_problems(benchmark: AnyBenchmark, places: DataPlaces, limit: int | None
     if isinstance(benchmark, DrawnBenchmark):
         return list(benchmark.draw(places))[:limit]
     problems: list[Problem] = []
-    for index, (where, row) in enumerate(_placed_rows(benchmark, places)):
+    for index, placed in enumerate(_placed_rows(benchmark, places)):
         if limit is not None and index >= limit:
             break
         try:
-            problems.append(benchmark.problem(index, row))
+            problem = benchmark.problem(index, placed.row)
+            images = (image_of(placed.row, placed.folder),) if benchmark.pictured else ()
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(f"{where}: row {index + 1} is not one of {benchmark.title}: {error!r}") from error
+            raise UserError(f"{placed.where}: row {index + 1} is not one of {benchmark.title}: {error!r}") from error
+        problems.append(replace(problem, images=images))
     if not problems:
         files = ", ".join(map(str, places.files(benchmark)))
         raise UserError(f"{benchmark.title}: no problems in {files or benchmark.hub.path}")
@@ -85,22 +89,59 @@ def load_problems(benchmark: AnyBenchmark, places: DataPlaces, limit: int | None
 
 def load_rows(benchmark: Benchmark, places: DataPlaces) -> Iterator[Row]:
     """The rows as they were published, one by one. Raises UserError where they can't be had."""
-    return (row for _, row in _placed_rows(benchmark, places))
+    return (placed.row for placed in _placed_rows(benchmark, places))
 
 
-def _placed_rows(benchmark: Benchmark, places: DataPlaces) -> Iterator[tuple[str, Row]]:
-    """Each row with the file and line, or the data set, that it is from."""
+@dataclass(frozen=True, slots=True)
+class _PlacedRow:
+    """A row, and for a person where it is from; its file's folder, None for one from the hub."""
+
+    row: Row
+    where: str
+    folder: Path | None
+
+
+def _placed_rows(benchmark: Benchmark, places: DataPlaces) -> Iterator[_PlacedRow]:
     files = places.files(benchmark)
-    return _file_rows(files) if files else ((benchmark.hub.path, row) for row in _hub_rows(benchmark))
+    if files:
+        return (placed for file in files for placed in _file_rows(file))
+    return (_PlacedRow(row, benchmark.hub.path, None) for row in _hub_rows(benchmark))
 
 
-def _file_rows(files: Sequence[Path]) -> Iterator[tuple[str, Row]]:
-    for file in files:
-        for line in read_json_lines(file):
-            where = f"{file}, line {line.number}"
-            if line.fault or not isinstance(line.value, dict):
-                raise UserError(f"{where}: {line.fault or 'not a JSON object'}")
-            yield where, line.value
+def _file_rows(file: Path) -> Iterator[_PlacedRow]:
+    read = {".parquet": _parquet_rows, ".json": _json_rows}.get(file.suffix, _json_line_rows)
+    return (_PlacedRow(row, where, file.parent) for where, row in read(file))
+
+
+def _json_line_rows(file: Path) -> Iterator[tuple[str, Row]]:
+    for line in read_json_lines(file):
+        where = f"{file}, line {line.number}"
+        if line.fault or not isinstance(line.value, dict):
+            raise UserError(f"{where}: {line.fault or 'not a JSON object'}")
+        yield where, line.value
+
+
+def _json_rows(file: Path) -> Iterator[tuple[str, Row]]:
+    """A list of rows, an object that has each under its id, as MathVista's file is, or else JSON lines."""
+    try:
+        value = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return _json_line_rows(file)
+    rows = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return _json_line_rows(file)
+    return ((str(file), row) for row in rows)
+
+
+def _parquet_rows(file: Path) -> Iterator[tuple[str, Row]]:
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(file) as opened:
+            for batch in opened.iter_batches(batch_size=64):
+                yield from ((str(file), row) for row in batch.to_pylist())
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{file} can't be read as parquet: {str(error).splitlines()[0]}") from None
 
 
 def _hub_rows(benchmark: Benchmark) -> Iterator[Row]:
@@ -119,7 +160,8 @@ def _hub_rows(benchmark: Benchmark) -> Iterator[Row]:
     else:
         path, options["name"] = hub.path, hub.name
     try:
-        yield from datasets.load_dataset(path, **options)
+        rows = datasets.load_dataset(path, **options)
+        yield from rows.cast_column(BYTES_COLUMN, datasets.Image(decode=False)) if benchmark.pictured else rows
     except Exception as error:  # whatever the network and the hub's client raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{missing}; the hub could not be read: {reason}") from error

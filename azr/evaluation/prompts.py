@@ -3,7 +3,7 @@
 The wording is ours. A small base model does better with the text to be continued, a tuned one with the chat.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from azr.evaluation.benchmark import PromptForm
 from tasks.triplet import Prompt
@@ -68,6 +68,19 @@ def math_question(question: str) -> Prompts:
             f"{_MATH_EXAMPLES}Problem: {question}\nSolution:", stop=("\n\nProblem:", "\nProblem:")
         ),
     }
+
+
+def image_question(question: str, ending: str = "the final answer alone") -> Prompts:
+    """A question about an image whose answer goes into a box; `ending` says in what form."""
+    return {
+        PromptForm.REASONING: Prompt(f"{question}\n\nReason step by step. End with {ending}, once, inside \\boxed{{}}.")
+    }
+
+
+def image_choice(question: str, options: Sequence[str]) -> Prompts:
+    """A question about an image with options, of which one's letter goes into a box."""
+    listed = "\n".join(f"({chr(ord('A') + number)}) {option}" for number, option in enumerate(options))
+    return image_question(f"{question}\n\n{listed}", "the letter of the right option alone")
 
 
 def function_to_complete(header: str) -> Prompts:

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from azr.config.fields import RolloutConfig
+from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.benchmarks import TABLE1
 from azr.evaluation.judging.check import open_tools
@@ -23,13 +24,15 @@ from azr.evaluation.report import print_scores, progress_bar
 from azr.evaluation.sampling import (
     Respondent,
     claim_folder,
+    form_of_images,
     natural_form,
-    prompt_ids,
+    prompt_length,
     sample_benchmark,
 )
 from azr.evaluation.scoring import Score, score_judged
 from azr.evaluation.table import LEGEND, paper_rows, render_table, table_row, write_table
-from azr.policy.model import load_policy, load_tokenizer
+from azr.policy.image_text import load_image_policy
+from azr.policy.model import Policy, load_policy, load_tokenizer
 from azr.rollout import open_engine
 from azr.training.run import write_whole
 
@@ -38,11 +41,11 @@ def evaluate(
     named: NamedModel, benchmarks: Sequence[tuple[AnyBenchmark, list[Problem]]], plan: Plan, console: Console
 ) -> list[Score]:
     """Samples, judges, scores, prints and saves. Raises UserError where the model can't be loaded."""
-    form = plan.form or named.form or natural_form(load_tokenizer(named.config))
+    everything = [problem for _, problems in benchmarks for problem in problems]
+    form = form_of_images(everything, plan.form) or named.form or natural_form(load_tokenizer(named.config))
     folder = plan.results(named, form)
     claim_folder(folder, plan.settings(named, form))
     console.print(f"Samples go to {folder}; a stopped evaluation goes on from there.", soft_wrap=True)
-    everything = [problem for _, problems in benchmarks for problem in problems]
     scores: list[Score] = []
     with asked_model(named, plan, form, everything) as respondent, open_tools() as tools:
         for benchmark, problems in benchmarks:
@@ -56,14 +59,22 @@ def evaluate(
 
 @contextmanager
 def asked_model(named: NamedModel, plan: Plan, form: PromptForm, problems: Sequence[Problem]) -> Iterator[Respondent]:
-    """The model, ready to be asked these problems. Raises UserError where it can't be loaded."""
-    policy = load_policy(plan.model_config(named), named.weights)
-    longest = max(len(prompt_ids(policy, problem, form)) for problem in problems)
+    """The model, ready to be asked these problems. Raises UserError where it can't be loaded, or an image can't be."""
+    policy = _loaded(named, plan, problems)
+    longest = max(prompt_length(policy, problem, form) for problem in problems)
     engine = open_engine(policy, RolloutConfig(engine=plan.engine), longest + plan.max_tokens)
     try:
         yield Respondent(policy, engine, plan.settings(named, form))
     finally:
         engine.close()
+
+
+def _loaded(named: NamedModel, plan: Plan, problems: Sequence[Problem]) -> Policy:
+    if not any(problem.images for problem in problems):
+        return load_policy(plan.model_config(named), named.weights)
+    if named.weights is not None:
+        raise UserError(f"{named.label} was trained on text alone, so it can't be asked about images")
+    return load_image_policy(plan.model_config(named))
 
 
 def save(folder: Path, model: str, scores: Sequence[Score], console: Console) -> None:

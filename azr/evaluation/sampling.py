@@ -15,6 +15,7 @@ from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.judging.check import Judgement, Tools
 from azr.evaluation.plan import SamplingSettings
 from azr.evaluation.samples import Sample, read_samples, write_judged
+from azr.policy.image_text import ImagePrompt, chat_text, image_prompt, model_inputs, text_ids
 from azr.policy.model import Policy, encode_prompt
 from azr.rollout.engine import Completion, Engine, Request
 from azr.seeds import derive_seed
@@ -44,6 +45,7 @@ class Respondent:
             top_p=settings.top_p,
             stop=problem.prompts[settings.form].stop,
             seed=derive_seed(settings.seed, benchmark.name, problem.task_id, given),
+            pictured=pictured_prompt(self.policy, problem, settings.form),
         )
 
 
@@ -52,8 +54,25 @@ def natural_form(tokenizer: PreTrainedTokenizerBase) -> PromptForm:
     return PromptForm.COMPLETION if tokenizer.chat_template is None else PromptForm.REASONING
 
 
+def form_of_images(problems: Sequence[Problem], wanted: PromptForm | None) -> PromptForm | None:
+    """`wanted`, or where a problem has images the one form that these have.
+
+    Raises UserError where another is wanted.
+    """
+    if not any(problem.images for problem in problems):
+        return wanted
+    if wanted is PromptForm.COMPLETION:
+        raise UserError("images are asked about in a chat alone: leave --style out, or say --style reasoning")
+    return PromptForm.REASONING
+
+
 def prompt_ids(policy: Policy, problem: Problem, form: PromptForm) -> tuple[int, ...]:
-    """The tokens that ask for the problem: the reasoning form as a chat where the tokenizer has a template."""
+    """The tokens that ask for the problem: the reasoning form as a chat where the tokenizer has a template.
+
+    Each image is one mark among them. Raises UserError where there is one and the policy takes text alone.
+    """
+    if problem.images or (policy.processor is not None and form is PromptForm.REASONING):
+        return text_ids(policy, chat_text(policy, problem.prompts[form], len(problem.images)))
     return encode_prompt(policy, problem.prompts[form], in_chat(policy, form))
 
 
@@ -69,6 +88,27 @@ def answer_ids(policy: Policy, problem: Problem, form: PromptForm, text: str, en
     """
     answer = text.removeprefix(problem.prompts[form].answer_prefix) + ending
     return tuple(policy.tokenizer(answer, add_special_tokens=False)["input_ids"])
+
+
+def pictured_prompt(policy: Policy, problem: Problem, form: PromptForm) -> ImagePrompt | None:
+    """The prompt with the problem's images, None where it has none. Raises UserError where an image is not there."""
+    if not problem.images:
+        return None
+    return image_prompt(policy, problem.prompts[form], [image.read() for image in problem.images])
+
+
+def prompt_length(policy: Policy, problem: Problem, form: PromptForm) -> int:
+    """How many positions the prompt takes, its images included, each of which is opened for it.
+
+    Raises UserError where one is not there or can't be opened.
+    """
+    pictured = pictured_prompt(policy, problem, form)
+    if pictured is None:
+        return len(prompt_ids(policy, problem, form))
+    try:
+        return int(model_inputs(policy, pictured)["input_ids"].shape[1])
+    except UserError as error:
+        raise UserError(f"problem {problem.task_id}: {error}") from None
 
 
 def claim_folder(folder: Path, settings: SamplingSettings) -> None:

@@ -8,12 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig as PeftLoraConfig
 from peft import PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    ProcessorMixin,
+)
 from transformers.utils import logging as transformers_logging
 
 from azr.config.fields import ChatMode, LoraConfig, ModelConfig, Precision
@@ -31,6 +39,7 @@ class Policy:
 
     `model` is a transformers model, wrapped by peft where a LoRA adapter is trained. `source` is the folder or hub id
     that holds the base model's config, tokenizer and starting weights (for a GGUF file, its plain copy): vLLM opens it.
+    `processor` is there for a model that takes images as well (image_text.py), and has its chat template.
     """
 
     model: PreTrainedModel | PeftModel
@@ -38,6 +47,7 @@ class Policy:
     device: torch.device
     source: str
     revision: str | None = None
+    processor: ProcessorMixin | None = None
 
     @property
     def base(self) -> PreTrainedModel:
@@ -49,16 +59,23 @@ class Policy:
         """The tokens that end a response: the model's, the tokenizer's, and the chat template's end of a turn."""
         configured = self.base.generation_config.eos_token_id if self.base.generation_config else None
         ids = configured if isinstance(configured, list) else [configured]
-        return frozenset(i for i in (*ids, self.tokenizer.eos_token_id, end_of_turn(self.tokenizer)) if i is not None)
+        ends = (*ids, self.tokenizer.eos_token_id, end_of_turn(self.tokenizer, self.processor))
+        return frozenset(i for i in ends if i is not None)
 
 
-def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """The special token that the chat template puts behind what the assistant says; base models often name another."""
-    if tokenizer.chat_template is None:
+def end_of_turn(tokenizer: PreTrainedTokenizerBase, processor: ProcessorMixin | None = None) -> int | None:
+    """The special token that the chat template puts behind what the assistant says; base models often name another.
+
+    A `processor`'s template is fed what is said in parts, as one part of text.
+    """
+    chat = processor or tokenizer
+    if chat.chat_template is None:
         return None
     said = "yes"
-    turns = [{"role": "user", "content": "1"}, {"role": "assistant", "content": said}]
-    _, _, behind = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(said)
+    turns: list[dict[str, Any]] = [{"role": "user", "content": "1"}, {"role": "assistant", "content": said}]
+    if processor is not None:
+        turns = [turn | {"content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
+    _, _, behind = chat.apply_chat_template(turns, tokenize=False).rpartition(said)
     ids = tokenizer(behind.strip(), add_special_tokens=False)["input_ids"]
     return ids[0] if ids and ids[0] in tokenizer.all_special_ids else None
 
@@ -71,8 +88,8 @@ def load_policy(config: ModelConfig, weights: Path | None = None) -> Policy:
     Raises UserError if the model can't be found or the device is not there.
     """
     device = resolve_device(config.device)
-    with _no_progress_bars():
-        source = _resolve_source(config.name)
+    with no_progress_bars():
+        source = resolve_source(config.name)
         trained_whole = weights is not None and not config.lora.rank
         tokenizer, model = _load_pretrained(str(weights) if trained_whole else source, source, config)
     model.to(device)
@@ -84,11 +101,11 @@ def load_policy(config: ModelConfig, weights: Path | None = None) -> Policy:
 
 def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
     """The tokenizer that `load_policy` would give its policy. Raises UserError if the model can't be found."""
-    source = _resolve_source(config.name)
+    source = resolve_source(config.name)
     try:
         return AutoTokenizer.from_pretrained(source, revision=config.revision)
     except (OSError, ValueError) as error:
-        raise UserError(f"the tokenizer of {source!r} can't be loaded: {_first_line(error)}") from error
+        raise UserError(f"the tokenizer of {source!r} can't be loaded: {first_line(error)}") from error
 
 
 def save_policy(policy: Policy, folder: Path) -> None:
@@ -161,7 +178,7 @@ def encode_prompt(policy: Policy, prompt: Prompt, chat: bool) -> tuple[int, ...]
     return tuple(policy.tokenizer(text + prompt.answer_prefix, add_special_tokens=False)["input_ids"])
 
 
-def _resolve_source(name: str) -> str:
+def resolve_source(name: str) -> str:
     """The folder or hub id behind a model's name; a GGUF file is unpacked first."""
     gguf = find_gguf(name)
     if gguf is not None:
@@ -188,7 +205,7 @@ def _load_pretrained(weights: str, source: str, config: ModelConfig) -> tuple[Pr
             weights, revision=revision, dtype=DTYPES[config.precision], attn_implementation="sdpa"
         )
     except (OSError, ValueError) as error:
-        raise UserError(f"model {weights!r} can't be loaded: {_first_line(error)}") from error
+        raise UserError(f"model {weights!r} can't be loaded: {first_line(error)}") from error
     return tokenizer, model
 
 
@@ -207,11 +224,11 @@ def with_adapter(model: PreTrainedModel, lora: LoraConfig, weights: Path | None 
     try:
         return get_peft_model(model, peft_config, autocast_adapter_dtype=False)
     except ValueError as error:
-        raise UserError(f"model.lora.targets {lora.targets!r} fits no layer ({_first_line(error)})") from error
+        raise UserError(f"model.lora.targets {lora.targets!r} fits no layer ({first_line(error)})") from error
 
 
 @contextmanager
-def _no_progress_bars() -> Iterator[None]:
+def no_progress_bars() -> Iterator[None]:
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
@@ -221,5 +238,5 @@ def _no_progress_bars() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].strip()

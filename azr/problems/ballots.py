@@ -4,20 +4,20 @@ Mathematics by the judge's equality, plain data by the sandbox's, programs by th
 letter. Answers that are tests' business (HumanEval and its like) have no equality that a vote could use.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from azr.evaluation.judging.called_values import InputFor, OutputOf
 from azr.evaluation.judging.check import Check, Judgement, Tools
+from azr.evaluation.judging.letter_answer import LetterAnswer, letter
 from azr.evaluation.judging.math_answer import MathAnswer
 from azr.evaluation.judging.task_answer import TaskAnswer
 from azr.problems.voting import Tally, tally
 from sandbox import Arguments, compute_arguments, compute_value, equal, read_arguments, read_value
 from sandbox.values import NotDataError
 from tasks.program import fingerprint
-from tasks.triplet import TaskType, Verdict
+from tasks.triplet import TaskType
 
 
 class Ballot(Protocol):
@@ -88,34 +88,6 @@ class Letters:
     def same(self, tools: Tools, one: str, other: str) -> bool:
         """See Ballot."""
         return one == other
-
-
-@dataclass(frozen=True, slots=True)
-class LetterAnswer:
-    """Judges multiple choice: right is the letter `reference`. Where the answer stands is found as in mathematics."""
-
-    reference: str
-
-    def judge(self, tools: Tools, completions: Sequence[str]) -> list[Judgement]:
-        """One judgement a completion."""
-        return [self._judged(found) for found in MathAnswer(self.reference).judge(tools, completions)]
-
-    def _judged(self, found: Judgement) -> Judgement:
-        given = letter(found.answer or "")
-        if given is None:
-            return Judgement(Verdict.UNPARSED, detail="no letter could be read from the text")
-        return Judgement(Verdict.RIGHT if given == letter(self.reference) else Verdict.WRONG, given)
-
-
-_LETTER = re.compile(
-    r"^\W*(?:\\(?:text|textbf|mathrm|mathbf)\s*\{)?\W*(?:option\s+|choice\s+)?\W*([A-Z])(?![A-Za-z])", re.I
-)
-
-
-def letter(answer: str) -> str | None:
-    """The letter that an answer chooses: of "B", "(b)", "\\text{B}", "B. 12" and the like; None where there is none."""
-    found = _LETTER.match(answer.strip())
-    return found[1].upper() if found else None
 
 
 _OF_TASKS: dict[TaskType, Ballot] = {

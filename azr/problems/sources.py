@@ -22,11 +22,12 @@ from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.benchmarks import BENCHMARKS
 from azr.evaluation.data import FOLDER_VARIABLE, data_places, load_problems
+from azr.evaluation.images import refuse_images
+from azr.evaluation.judging.letter_answer import LetterAnswer
 from azr.evaluation.judging.math_answer import MathAnswer
 from azr.evaluation.judging.task_answer import TaskAnswer
 from azr.evaluation.prompts import math_question
 from azr.json_lines import JsonLine, read_json_lines
-from azr.problems.ballots import LetterAnswer
 from azr.problems.given import Given
 from azr.training.run import RUNS
 from sandbox import Sandbox
@@ -83,6 +84,7 @@ def _kept_back(problem: Given) -> Given:
 
 
 def _of_benchmark(benchmark: AnyBenchmark, problem: Problem) -> Given:
+    refuse_images([problem], f"training on {benchmark.name}")
     check = problem.check
     answer = getattr(check, "reference", getattr(check, "output", ""))
     if isinstance(check, TaskAnswer):

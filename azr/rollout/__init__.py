@@ -6,9 +6,18 @@ from azr.config.fields import EngineChoice, RolloutConfig
 from azr.errors import UserError
 from azr.policy.model import Policy
 from azr.rollout.engine import Completion, Engine, OnDone, Request
+from azr.rollout.image_text import ImageTextEngine
 from azr.rollout.transformers import TransformersEngine
 
-__all__ = ["Completion", "Engine", "OnDone", "Request", "TransformersEngine", "choose_engine", "open_engine"]
+__all__ = [
+    "Completion",
+    "Engine",
+    "OnDone",
+    "Request",
+    "TransformersEngine",
+    "choose_engine",
+    "open_engine",
+]
 
 
 def choose_engine(choice: EngineChoice) -> EngineChoice:
@@ -31,4 +40,6 @@ def open_engine(policy: Policy, config: RolloutConfig, max_tokens: int | None = 
         from azr.rollout.vllm import VllmEngine  # heavy, and absent on most machines
 
         return VllmEngine(policy, config.vllm, max_tokens)
+    if policy.processor is not None:
+        return ImageTextEngine(policy, config.max_batch_tokens)
     return TransformersEngine(policy, config.max_batch_tokens)

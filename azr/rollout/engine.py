@@ -1,6 +1,7 @@
 """What the loop asks of anything that samples text from the policy.
 
-Two engines implement this: azr/rollout/transformers.py and azr/rollout/vllm.py. A third for tests replays a script.
+azr/rollout/transformers.py and azr/rollout/vllm.py implement this; image_text.py does for models that take images, as
+vllm.py does too. One more, for tests, replays a script.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,6 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+
+from azr.errors import UserError
+from azr.policy.image_text import ImagePrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class Request:
     `temperature` 0 is greedy. `stop` strings end a sample; the tokens up to and with the one that completes the stop
     string are kept in `Completion.token_ids`, while `Completion.text` ends before it. `seed` makes the samples of this
     request reproducible on the same engine and machine, whatever else is in the batch, as far as floating point allows.
+    `pictured` is there for a prompt with images: `prompt_ids` are then its text's, with one mark for each image.
     """
 
     prompt_ids: tuple[int, ...]
@@ -26,6 +31,13 @@ class Request:
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     seed: int = 0
+    pictured: ImagePrompt | None = None
+
+
+def refuse_pictured(requests: Sequence[Request]) -> None:
+    """Raises UserError where a request has images: for engines that take text alone."""
+    if any(request.pictured for request in requests):
+        raise UserError("this engine takes text alone, and a request has an image: load an image-text model")
 
 
 @dataclass(frozen=True, slots=True)

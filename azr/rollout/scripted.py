@@ -10,7 +10,7 @@ from transformers import DynamicCache
 
 from azr.policy.model import Policy
 from azr.rollout.ending import finish, hits_stop
-from azr.rollout.engine import Completion, OnDone, Request
+from azr.rollout.engine import Completion, OnDone, Request, refuse_pictured
 
 
 class ScriptedEngine:
@@ -27,7 +27,8 @@ class ScriptedEngine:
         self._respond = respond
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
-        """See Engine."""
+        """See Engine. Raises UserError for images."""
+        refuse_pictured(requests)
         outputs = []
         for i, request in enumerate(requests):
             prompt = self._policy.tokenizer.decode(request.prompt_ids)

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from azr.errors import UserError
 from azr.policy.model import Policy
 from azr.rollout.ending import finish, hits_stop
-from azr.rollout.engine import Completion, OnDone, Request
+from azr.rollout.engine import Completion, OnDone, Request, refuse_pictured
 from azr.rollout.prefix_tree import Segment, build_prefix_tree
 from azr.rollout.sampling import sample, uniforms
 from azr.rollout.tree_attention import ATTENTION_NAME, Decode, ForwardPlan, Prefill, RowStore, SegmentStore
@@ -60,7 +60,8 @@ class TransformersEngine:
         self._max_batch_tokens = max_batch_tokens
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
-        """See Engine. Raises UserError for a sample that `max_batch_tokens` has no room for."""
+        """See Engine. Raises UserError for a sample that `max_batch_tokens` has no room for, and for images."""
+        refuse_pictured(requests)
         if not requests:
             return []
         with _sampling_mode(self._model):

@@ -2,8 +2,9 @@
 
 A policy that is trained whole hands its weights over through memory, at the start and after every update. One that
 trains an adapter hands over the adapter alone and vLLM adds it to the base as it computes: merged into bf16 weights,
-most of a small update would be rounded away. While the learner works vLLM sleeps, on a card. Its defaults are kept
-wherever they suit; by prefix caching the samples of a prompt, and prompts with a common head, share a prefill.
+most of a small update would be rounded away. A model that takes images is asked and never trained: vLLM reads it by
+itself. While the learner works vLLM sleeps, on a card. Its defaults are kept wherever they suit; by prefix caching the
+samples of a prompt, and prompts with a common head, share a prefill.
 """
 
 import gc
@@ -21,9 +22,10 @@ from peft import PeftModel
 from azr.config.fields import VllmConfig
 from azr.errors import UserError
 from azr.policy.device import own_random_state
+from azr.policy.image_text import opened
 from azr.policy.model import Policy, merged_weights
 from azr.rollout.ending import finish
-from azr.rollout.engine import Completion, OnDone, Request
+from azr.rollout.engine import Completion, OnDone, Request, refuse_pictured
 
 
 class VllmEngine:
@@ -41,13 +43,13 @@ class VllmEngine:
         """
         self._tokenizer, self._eos = policy.tokenizer, sorted(policy.eos_ids)
         self._device = policy.device
+        self._takes_images = policy.processor is not None
+        self._ahead = config.max_sequences
         with own_random_state(self._device), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # vLLM's about its own dependencies
             vllm = _import_vllm(policy.device, config)
             self._sampling_params = vllm.SamplingParams
-            self._weights: _HandOver = (
-                _Adapter(policy.model) if isinstance(policy.model, PeftModel) else _WholeWeights()
-            )
+            self._weights = _hand_over_of(policy)
             self._sleep: _Sleep = _OnCard(self._weights.sleep_level) if self._device.type == "cuda" else _Sleepless()
             options = self._weights.options() | self._sleep.options()
             if torch.distributed.is_initialized():  # a rank's own engine, in a process that a launcher started
@@ -56,19 +58,20 @@ class VllmEngine:
         self.update_weights(policy.model)
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
-        """See Engine."""
+        """See Engine. Raises UserError where a request has images and the model takes text alone."""
+        if not self._takes_images:
+            refuse_pictured(requests)
         engine = self.llm.llm_engine
         names: list[str] = []
         done: dict[int, list[Completion]] = {}
         with own_random_state(self._device):
             try:
-                for i, request in enumerate(requests):
-                    prompt = {"prompt_token_ids": list(request.prompt_ids)}
-                    names.append(
-                        engine.add_request(str(i), prompt, self._params(request), **self._weights.per_request())
-                    )
-                _leave_logprobs_untold(engine)
-                while engine.has_unfinished_requests():
+                while len(done) < len(requests):
+                    if new := range(len(names), self._wanted(requests, len(done))):
+                        for i in new:
+                            prompt, params = _prompt(requests[i]), self._params(requests[i])
+                            names.append(engine.add_request(str(i), prompt, params, **self._weights.per_request()))
+                        _leave_logprobs_untold(engine)
                     for output in engine.step():
                         i = int(output.request_id)
                         done[i] = [self._completion(requests[i], sample) for sample in output.outputs]
@@ -77,6 +80,10 @@ class VllmEngine:
             finally:  # there is something to abort only after an error or an interrupt
                 engine.abort_request([name for i, name in enumerate(names) if i not in done], internal=True)
         return [done[i] for i in range(len(requests))]
+
+    def _wanted(self, requests: Sequence[Request], done: int) -> int:
+        """How many requests vLLM is to know of. It holds each one's pixels, so images come by and by."""
+        return min(len(requests), done + self._ahead) if self._takes_images else len(requests)
 
     def rest(self) -> None:
         """See Engine."""
@@ -147,6 +154,27 @@ class _HandOver(Protocol):
     def hand_over(self, llm: Any, model: torch.nn.Module) -> None:
         """Give vLLM the weights that `model` has now."""
         ...
+
+
+def _hand_over_of(policy: Policy) -> _HandOver:
+    if policy.processor is not None:
+        return _AsPublished()
+    return _Adapter(policy.model) if isinstance(policy.model, PeftModel) else _WholeWeights()
+
+
+class _AsPublished:
+    """No hand-over: vLLM reads the weights of a model that is asked and never trained."""
+
+    sleep_level = 1
+
+    def options(self) -> dict[str, Any]:
+        return {"limit_mm_per_prompt": {"image": 1, "video": 0}}
+
+    def per_request(self) -> dict[str, Any]:
+        return {}
+
+    def hand_over(self, llm: Any, model: torch.nn.Module) -> None:
+        pass
 
 
 class _WholeWeights:
@@ -252,6 +280,14 @@ class _Sleepless:
 
 
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # for which vLLM has kernels
+
+
+def _prompt(request: Request) -> dict[str, Any]:
+    """The tokens, which of an image have the mark alone, and the images."""
+    prompt: dict[str, Any] = {"prompt_token_ids": list(request.prompt_ids)}
+    if request.pictured is not None:
+        prompt["multi_modal_data"] = {"image": [opened(image) for image in request.pictured.images]}
+    return prompt
 
 
 def _leave_logprobs_untold(engine: Any) -> None:

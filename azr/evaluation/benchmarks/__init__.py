@@ -10,6 +10,8 @@ from azr.evaluation.benchmarks.humaneval import HUMANEVAL
 from azr.evaluation.benchmarks.humaneval_plus import HUMANEVAL_PLUS
 from azr.evaluation.benchmarks.livecodebench import LIVECODEBENCH
 from azr.evaluation.benchmarks.math500 import MATH500
+from azr.evaluation.benchmarks.mathvision import MATHVISION
+from azr.evaluation.benchmarks.mathvista import MATHVISTA
 from azr.evaluation.benchmarks.mbpp_plus import MBPP_PLUS
 from azr.evaluation.benchmarks.minerva import MINERVA
 from azr.evaluation.benchmarks.olympiadbench import OLYMPIADBENCH
@@ -20,10 +22,14 @@ TABLE1 = (HUMANEVAL_PLUS, MBPP_PLUS, LIVECODEBENCH, AIME24, AIME25, AMC23, MATH5
 
 _LARGE: tuple[AnyBenchmark, ...] = (HUMANEVAL, *TABLE1, GSM8K, CRUXEVAL_O, CRUXEVAL_I)
 
-BENCHMARKS: dict[str, AnyBenchmark] = {b.name: b for b in (*_LARGE, *SMALL[Half.TUNE], *SMALL[Half.HELD])}
+# Of image-text models.
+IMAGES = (MATHVISTA, MATHVISION)
+
+BENCHMARKS: dict[str, AnyBenchmark] = {b.name: b for b in (*_LARGE, *IMAGES, *SMALL[Half.TUNE], *SMALL[Half.HELD])}
 SUITES: dict[str, tuple[AnyBenchmark, ...]] = {
     "table1": TABLE1,
     "all": _LARGE,
+    "images": IMAGES,
     "small-tune": SMALL[Half.TUNE],
     "small-held": SMALL[Half.HELD],
 }

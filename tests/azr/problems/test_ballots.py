@@ -11,6 +11,7 @@ import pytest
 
 from azr.evaluation.judging.called_values import OutputOf
 from azr.evaluation.judging.check import Tools
+from azr.evaluation.judging.letter_answer import LetterAnswer, letter
 from azr.evaluation.judging.math_answer import MathAnswer
 from azr.evaluation.judging.math_grader import MathGrader
 from azr.evaluation.judging.recorded_tests import RecordedTests
@@ -18,7 +19,7 @@ from azr.evaluation.judging.task_answer import TaskAnswer
 from azr.methods.problems.labels import Evidence, majority
 from azr.methods.problems.metrics import Paid, problem_metrics
 from azr.problems.asking import Answers
-from azr.problems.ballots import LetterAnswer, ballot_for, count, letter
+from azr.problems.ballots import ballot_for, count
 from azr.problems.given import Asked, Given
 from azr.rollout.engine import Completion
 from sandbox import Sandbox, SandboxConfig

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from azr.errors import UserError
+from azr.evaluation.judging.letter_answer import LetterAnswer
 from azr.evaluation.judging.math_answer import MathAnswer
 from azr.evaluation.judging.task_answer import TaskAnswer
-from azr.problems.ballots import LetterAnswer
 from azr.problems.sources import read_problems
 from tasks.triplet import TaskType, Triplet
 from tests.azr.finished import finished_run
