@@ -212,7 +212,7 @@ class Learner:
             for sample, weight in zip(samples, weights, strict=True)
             if self._trains(sample)
         ]
-        batches = pack([sample for sample, _ in kept], self._config.max_batch_tokens)
+        batches = pack([sample for sample, _ in kept], self._config.max_batch_tokens, self._ranks.size)
         sizes = [len(batch.input_ids) for batch in batches]
         own = [self._micro_batch(batches[index], kept) for index in self._ranks.share(sizes)]
         rate = (samples[0].learning_rate if samples else None) or self._config.learning_rate
