@@ -240,7 +240,7 @@ class LearnerConfig:
 class SandboxSettings:
     """Limits of one job (docs/sandbox.md)."""
 
-    workers: Count = 0  # 0: one a processor core
+    workers: Count = 0  # of each rank; 0: one a processor core, shared out among the machine's ranks
     timeout_s: Annotated[float, Field(gt=0)] = 5.0
     memory_mb: Positive = 512
 

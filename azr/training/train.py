@@ -69,9 +69,10 @@ class _Training:
     def run_to_end(self) -> bool:
         """Probe, prepare, step. See `train`."""
         config, table = self._config, self._table
+        together = f", {table.ranks.size} ranks" if table.ranks.size > 1 else ""
         self._say(
-            f"run {self._run.folder}: {config.model.name} on {table.policy.device}, engine {table.engine.name},"
-            f" steps {self._done + 1} to {config.steps}"
+            f"run {self._run.folder}: {config.model.name} on {table.policy.device}{together},"
+            f" engine {table.engine.name}, steps {self._done + 1} to {config.steps}"
         )
         with _stop_flag(self._say) as stop:
             if not self._done:
