@@ -30,21 +30,29 @@ from azr.evaluation.sampling import (
 from azr.evaluation.scoring import Score, score_judged
 from azr.evaluation.table import LEGEND, paper_rows, render_table, table_row, write_table
 from azr.policy.model import load_policy, load_tokenizer
-from azr.rollout import open_engine
+from azr.ranks.group import ALONE, Ranks
+from azr.ranks.sampling import Open, open_sampling
 from azr.training.run import write_whole
 
 
 def evaluate(
-    named: NamedModel, benchmarks: Sequence[tuple[AnyBenchmark, list[Problem]]], plan: Plan, console: Console
+    named: NamedModel,
+    benchmarks: Sequence[tuple[AnyBenchmark, list[Problem]]],
+    plan: Plan,
+    console: Console,
+    ranks: Ranks | None = None,
 ) -> list[Score]:
-    """Samples, judges, scores, prints and saves. Raises UserError where the model can't be loaded."""
+    """Samples, judges, scores, prints and saves. Raises UserError where the model can't be loaded.
+
+    Of several `ranks` this is the first, and the others sample with it (azr/ranks/sampling.py).
+    """
     form = plan.form or named.form or natural_form(load_tokenizer(named.config))
     folder = plan.results(named, form)
     claim_folder(folder, plan.settings(named, form))
     console.print(f"Samples go to {folder}; a stopped evaluation goes on from there.", soft_wrap=True)
     everything = [problem for _, problems in benchmarks for problem in problems]
     scores: list[Score] = []
-    with asked_model(named, plan, form, everything) as respondent, open_tools() as tools:
+    with asked_model(named, plan, form, everything, ranks) as respondent, open_tools() as tools:
         for benchmark, problems in benchmarks:
             file = folder / f"{benchmark.name}.jsonl"
             with progress_bar(console, benchmark.title, len(problems) * plan.samples) as advance:
@@ -55,15 +63,15 @@ def evaluate(
 
 
 @contextmanager
-def asked_model(named: NamedModel, plan: Plan, form: PromptForm, problems: Sequence[Problem]) -> Iterator[Respondent]:
+def asked_model(
+    named: NamedModel, plan: Plan, form: PromptForm, problems: Sequence[Problem], ranks: Ranks | None = None
+) -> Iterator[Respondent]:
     """The model, ready to be asked these problems. Raises UserError where it can't be loaded."""
     policy = load_policy(plan.model_config(named), named.weights)
     longest = max(len(prompt_ids(policy, problem, form)) for problem in problems)
-    engine = open_engine(policy, RolloutConfig(engine=plan.engine), longest + plan.max_tokens)
-    try:
+    opened = Open(plan.model_config(named), RolloutConfig(engine=plan.engine), longest + plan.max_tokens)
+    with open_sampling(policy, opened, ranks or ALONE) as engine:
         yield Respondent(policy, engine, plan.settings(named, form))
-    finally:
-        engine.close()
 
 
 def save(folder: Path, model: str, scores: Sequence[Score], console: Console) -> None:

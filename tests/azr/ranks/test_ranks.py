@@ -1,10 +1,8 @@
 """Runs of several processes: they end where one process ends, and none of them waits for who is gone."""
 
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +22,7 @@ from azr.training.checkpoint import checkpoints, find_checkpoint
 from azr.training.opening import open_for_training
 from azr.training.run import Run
 from tests.azr.players import tiny_config
+from tests.azr.ranks.launching import launcher, wait_for_rank
 
 STEPS = 3
 TABLES = ("proposal", "task", "attempt")
@@ -45,11 +44,6 @@ def test_one_card_is_not_for_several_ranks(model, tmp_path):
     with pytest.raises(UserError, match="one card for 2 ranks"), opening:
         pass
     assert not (tmp_path / "run").exists()
-
-
-def launcher(ranks):
-    several = ["-m", "torch.distributed.run", "--nproc-per-node", str(ranks)] if ranks > 1 else []
-    return [sys.executable, *several]
 
 
 def command(model, runs, ranks, *words):
@@ -193,16 +187,3 @@ def test_sigterm_finishes_the_step_and_another_number_of_ranks_goes_on(model, tm
     )
     assert resumed.returncode == 0, resumed.stderr[-3000:]
     assert checkpoints(run)[-1][0] == done + 1
-
-
-def wait_for_rank(launched, rank):
-    """The process that is this rank of what was launched."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for child in psutil.Process(launched.pid).children():
-            with suppress(psutil.Error):
-                if child.environ().get("RANK") == str(rank):
-                    return child
-        time.sleep(0.1)
-    os.kill(launched.pid, signal.SIGKILL)
-    raise AssertionError(f"rank {rank} did not start")
