@@ -24,6 +24,7 @@ from torch import Tensor
 from azr.learner.sample import Sample
 from azr.ranks.group import deal_by_size
 
+_EVEN = 1.1  # the busiest hand's part of an even share, up to which nothing is cut for it
 _ROOMS = (1.0, 1.1, 1.25, 1.5, 2.0)  # budgets that are tried for several hands, over an even share
 
 
@@ -112,25 +113,26 @@ def by_sample(batches: Sequence[PackedBatch], values: Sequence[Tensor]) -> list[
 
 
 def _even_cuts(lengths: Sequence[int], shared: Sequence[int], max_tokens: int, hands: int) -> list[int]:
-    """Where batches begin: the cheapest cuts of that budget with which the busiest hand computes least.
+    """Where batches begin: as for one hand, where that gives all hands about as much; else so that it does.
 
-    One batch more than there are hands keeps all but one of them waiting. So budgets are tried that give each hand the
-    same number of batches, with some room for what does not fill them.
+    One batch more than there are hands keeps all but one of them waiting. So smaller budgets are tried that give each
+    hand the same number of batches, with some room for what does not fill them, and those cuts are taken with which
+    the busiest hand computes least.
     """
     whole = _cheapest_cuts(lengths, shared, max_tokens)
-    if hands == 1 or not lengths:
-        return whole
     total = sum(_sizes(whole, lengths, shared))
-    fewest = math.ceil(total / (hands * max_tokens))  # batches a hand
-    budgets = {
-        min(max_tokens, math.ceil(total * room / (hands * count))) for count in (fewest, fewest + 1) for room in _ROOMS
-    }
-    choices = [whole, *(_cheapest_cuts(lengths, shared, budget) for budget in sorted(budgets, reverse=True))]
 
     def busiest(cuts: list[int]) -> int:
         sizes = _sizes(cuts, lengths, shared)
         return max(sum(sizes[index] for index in hand) for hand in deal_by_size(sizes, hands))
 
+    if hands == 1 or busiest(whole) <= _EVEN * total / hands:
+        return whole
+    fewest = math.ceil(total / (hands * max_tokens))  # batches a hand
+    budgets = {
+        min(max_tokens, math.ceil(total * room / (hands * count))) for count in (fewest, fewest + 1) for room in _ROOMS
+    }
+    choices = [whole, *(_cheapest_cuts(lengths, shared, budget) for budget in sorted(budgets, reverse=True))]
     return min(choices, key=busiest)  # of equals the first, which has the fewest batches
 
 

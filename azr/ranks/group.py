@@ -104,10 +104,6 @@ class Ranks:
 
         self._together(send)
 
-    def share(self, sizes: Sequence[int]) -> list[int]:
-        """Which of the items of these sizes are this rank's, in their order; all ranks together have each item once."""
-        return deal_by_size(sizes, self.size)[self.rank]
-
     def _together(self, talk: Callable[[], None]) -> None:
         try:
             talk()

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from azr.errors import UserError
 from azr.learner import Learner, Outcome, Sample
 from azr.learner.learner import OnProgress
@@ -19,6 +21,16 @@ class Learn:
     """What to train on, advantages and all: every rank plans the whole and takes its share of the micro-batches."""
 
     samples: Sequence[Sample]
+
+
+@dataclass(frozen=True)
+class GatherState:
+    """Take part in `Learner.state_dict`."""
+
+
+@dataclass(frozen=True)
+class GatherWeights:
+    """Take part in `Learner.weights`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,13 @@ class LeadingLearner:
 
     def state_dict(self) -> dict[str, Any]:
         """See Learner."""
+        self._ranks.tell(GatherState())
         return self._learner.state_dict()
+
+    def weights(self) -> dict[str, Tensor] | None:
+        """See Learner."""
+        self._ranks.tell(GatherWeights())
+        return self._learner.weights()
 
 
 def led_learner(learner: Learner, ranks: Ranks) -> Learner | LeadingLearner:

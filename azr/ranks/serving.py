@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from azr.config.fields import Config
 from azr.learner import Learner
 from azr.ranks.group import Ranks
-from azr.ranks.leading import End, Learn
+from azr.ranks.leading import End, GatherState, GatherWeights, Learn
 from azr.rollout.asking import Ask, Table, share_and_judge
 
 Opener = Callable[[Config, Ranks], AbstractContextManager[tuple[Table, Learner]]]
@@ -42,6 +42,10 @@ def _do(told: object, table: Table, learner: Learner) -> None:
             table.engine.rest()
             learner.step(samples)
             table.engine.update_weights(table.policy.model)
+        case GatherState():
+            learner.state_dict()
+        case GatherWeights():
+            learner.weights()
         case _:
             raise ValueError(f"rank 0 told what no rank knows: {told!r}")
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from transformers.utils.logging import disable_progress_bar
 
 from azr.buffer import TaskBuffer
-from azr.config.fields import Config
+from azr.config.fields import Config, EngineChoice
 from azr.config.settings import dump_config
 from azr.errors import UserError
 from azr.evaluation.judging.math_grader import MathGrader
@@ -25,6 +25,7 @@ from azr.learner import Learner
 from azr.learner.algorithms import ALGORITHMS
 from azr.learner.formula import formula_of, learning_rates
 from azr.learner.schedule import learning_rate_factor
+from azr.learner.sharding import check_sharded
 from azr.methods.catalogue import rooms
 from azr.methods.method import Method, Seat
 from azr.planning.machine import machine_here
@@ -34,9 +35,10 @@ from azr.policy.model import Policy, load_policy
 from azr.policy.shape import read_shape
 from azr.ranks.group import ALONE, Ranks, check_card
 from azr.ranks.leading import LeadingLearner, led_learner
-from azr.rollout import open_engine
+from azr.rollout import choose_engine, open_engine
 from azr.rollout.asking import Table
 from azr.rollout.engine import Engine
+from azr.rollout.gathering import GatheringEngine
 from azr.seeds import derive_seed
 from azr.training.checkpoint import checkpoints, read_learner_state, read_state, restore_random_state
 from azr.training.loop import Stopwatch
@@ -135,6 +137,8 @@ def open_for_training(
     Raises UserError for what the user can mend; a run that could not start leaves no folder behind.
     """
     check_card(config.model.device, ranks)
+    if config.learner.shard:
+        _check_sharded(config, ranks)
     materials = gather(config)
     disable_progress_bar()  # transformers' own, which would cut through ours
     with hold(run), ExitStack() as stack:
@@ -163,6 +167,13 @@ def open_for_training(
         yield OpenRun(config, run, materials, telemetry, buffer, table, led, methods, watch, done)
 
 
+def _check_sharded(config: Config, ranks: Ranks) -> None:
+    """Raises UserError for a run whose policy can't be in shards."""
+    check_sharded(config.learner, ranks)
+    if choose_engine(config.rollout.engine) is EngineChoice.VLLM:
+        raise UserError("learner.shard=true samples from gathered weights: set rollout.engine=transformers")
+
+
 @contextmanager
 def open_served(
     config: Config, ranks: Ranks, open_engine: EngineOpener = open_configured_engine
@@ -186,6 +197,8 @@ def _open_table(
     if state:
         learner.load_state_dict(state)
     engine = _open_warm_engine(policy, learner, config, open_engine)
+    if config.learner.shard:
+        engine = GatheringEngine(engine, learner.gathered)
     stack.callback(engine.close)
     return Table(config, policy, engine, sandbox, style, grader, ranks), learner
 

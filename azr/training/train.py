@@ -122,6 +122,7 @@ class _Training:
             self._learner.state_dict(),
             self._buffer.position(),
             self._config.checkpoint.keep,
+            self._learner.weights(),
         )
 
     def _probe_before(self) -> None:
