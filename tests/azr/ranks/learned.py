@@ -18,7 +18,8 @@ from azr.ranks.group import Ranks, open_ranks
 from tests.azr.learner.models import policy_of, rollouts, tiny_model, with_engine_logprobs
 
 STEPS = 5
-BASE = LearnerConfig(learning_rate=1e-3, minibatches=2, max_batch_tokens=24, logit_chunk=7)
+# Several rows a rank and minibatch. AdamW makes of a gradient near 0 a step of the learning rate's size, either way.
+BASE = LearnerConfig(learning_rate=1e-4, minibatches=2, max_batch_tokens=24, logit_chunk=7)
 CONFIGS = {name.value: replace(BASE, estimator=name) for name in Estimator} | {
     f"kl in the {place}": replace(BASE, estimator=Estimator.GRPO, kl=KlConfig(0.1, KlEstimator.K3, place))
     for place in KlPlace

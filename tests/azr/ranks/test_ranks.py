@@ -93,35 +93,42 @@ def test_two_ranks_end_where_one_does(model, tmp_path):
     assert furthest(weights(one), load_file(model / "model.safetensors")) > 1e-4
 
 
+def learned(ranks, out, *words):
+    """The weights that every estimator's steps end with."""
+    subprocess.run([*launcher(ranks), "-m", "tests.azr.ranks.learned", str(out), *words], check=True, timeout=800)
+    return torch.load(out)
+
+
+@pytest.fixture(scope="module")
+def learned_alone(tmp_path_factory):
+    return learned(1, tmp_path_factory.mktemp("learned") / "1.pt")
+
+
+def assert_same_weights(ends, others, tolerance):
+    for name, weights_of_one in ends.items():
+        for one, other in zip(weights_of_one, others[name], strict=True):
+            torch.testing.assert_close(
+                other, one, rtol=0, atol=tolerance, msg=lambda told, name=name: f"{name}: {told}"
+            )
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_every_estimator_does(tmp_path):
+def test_every_estimator_does(learned_alone, tmp_path):
     """Full and with an adapter, with a KL term too; with a step for one hand alone, and one for none."""
-    ends = []
-    for size in (1, 2):
-        out = tmp_path / f"{size}.pt"
-        subprocess.run([*launcher(size), "-m", "tests.azr.ranks.learned", str(out)], check=True, timeout=800)
-        ends.append(torch.load(out))
-    alone, together = ends
-    assert alone.keys() == together.keys()
-    assert {name.partition("/")[0] for name in alone} >= set(Estimator)
-    for name, weights_alone in alone.items():
-        for one, other in zip(weights_alone, together[name], strict=True):
-            torch.testing.assert_close(other, one, rtol=0, atol=1e-6, msg=lambda told, name=name: f"{name}: {told}")
+    together = learned(2, tmp_path / "2.pt")
+    assert together.keys() == learned_alone.keys()
+    assert {name.partition("/")[0] for name in together} >= set(Estimator)
+    assert_same_weights(together, learned_alone, tolerance=1e-6)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_every_estimator_does_in_shards(tmp_path):
-    """Full and with an adapter; with a step for one hand alone, and one for none."""
-    alone, together = tmp_path / "1.pt", tmp_path / "2.pt"
-    subprocess.run([*launcher(1), "-m", "tests.azr.ranks.learned", str(alone)], check=True, timeout=400)
-    subprocess.run([*launcher(2), "-m", "tests.azr.ranks.learned", str(together), "shard"], check=True, timeout=400)
-    ends, whole = torch.load(together), torch.load(alone)
-    assert {name.partition("/")[0] for name in ends} == set(Estimator) - {Estimator.PPO}
-    for name, weights_together in ends.items():
-        for one, other in zip(whole[name], weights_together, strict=True):
-            torch.testing.assert_close(other, one, rtol=0, atol=1e-5, msg=lambda told, name=name: f"{name}: {told}")
+def test_every_estimator_does_in_shards(learned_alone, tmp_path):
+    """The same, but for what shards can't do."""
+    together = learned(2, tmp_path / "2.pt", "shard")
+    assert {name.partition("/")[0] for name in together} == set(Estimator) - {Estimator.PPO}
+    assert_same_weights(together, learned_alone, tolerance=1e-5)
 
 
 @pytest.mark.slow
