@@ -28,8 +28,9 @@ from tests.azr.ranks.launching import launcher, wait_for_rank
 STEPS = 3
 TABLES = ("proposal", "task", "attempt")
 LORA = "model.lora.rank=4"
-# So many that no rank waits: then all compute the rows that one process does (azr/learner/packing.py).
-SMALL_ROWS = "learner.max_batch_tokens=1024"
+# That of configs/. Ranks add up in another order than one process, and cut rows otherwise; of the last bits of a
+# gradient near 0 AdamW makes a step of the rate's size.
+RATE = "learner.learning_rate=2e-5"
 
 
 @given(st.lists(st.integers(1, 5000), max_size=40), st.integers(1, 9))
@@ -56,7 +57,7 @@ def command(model, runs, ranks, *words):
 def play(model, runs, ranks, *words):
     """A run from its start to its end."""
     played = subprocess.run(
-        command(model, runs, ranks, f"steps={STEPS}", *words), capture_output=True, text=True, timeout=280
+        command(model, runs, ranks, f"steps={STEPS}", RATE, *words), capture_output=True, text=True, timeout=280
     )
     assert played.returncode == 0, played.stderr[-3000:]
     return Run(runs / "tiny")
@@ -88,9 +89,9 @@ def assert_same_end(run, other, tolerance=1e-6):
 
 
 def test_two_ranks_end_where_one_does(model, tmp_path):
-    one, two = play(model, tmp_path / "1", 1, SMALL_ROWS), play(model, tmp_path / "2", 2, SMALL_ROWS)
+    one, two = play(model, tmp_path / "1", 1), play(model, tmp_path / "2", 2)
     assert_same_end(one, two)
-    assert furthest(weights(one), load_file(model / "model.safetensors")) > 1e-4
+    assert furthest(weights(one), load_file(model / "model.safetensors")) > 1e-5
 
 
 def learned(ranks, out, *words):
@@ -136,15 +137,15 @@ def test_every_estimator_does_in_shards(learned_alone, tmp_path):
 @pytest.mark.parametrize("words", [(), (LORA,), ("model.gradient_checkpointing=true",), ("model.precision=bf16", LORA)])
 def test_a_run_in_shards_is_saved_whole(model, tmp_path, words):
     """Its checkpoints have what one process has in them: one process goes on from them, and shards from its own."""
-    one = play(model, tmp_path / "1", 1, SMALL_ROWS, *words)
-    two = play(model, tmp_path / "2", 2, SMALL_ROWS, *words, "learner.shard=true")
+    one = play(model, tmp_path / "1", 1, *words)
+    two = play(model, tmp_path / "2", 2, *words, "learner.shard=true")
     if "model.precision=bf16" not in words:  # where a rounding decides on the next token
         assert_same_end(one, two, tolerance=1e-5)
     for run in (one, two):
         assert {tensor.dtype for tensor in weights(run).values()} == {tensor.dtype for tensor in weights(one).values()}
         assert shapes(read_learner_state(find_checkpoint(run))) == shapes(read_learner_state(find_checkpoint(one)))
     for ranks, runs, sharded in ((1, tmp_path / "2", "false"), (2, tmp_path / "1", "true")):
-        more = f"steps={STEPS + 1}", SMALL_ROWS, *words, f"learner.shard={sharded}"
+        more = f"steps={STEPS + 1}", RATE, *words, f"learner.shard={sharded}"
         resumed = subprocess.run(command(model, runs, ranks, *more, "resume"), capture_output=True, text=True)
         assert resumed.returncode == 0, resumed.stderr[-3000:]
         assert checkpoints(Run(runs / "tiny"))[-1][0] == STEPS + 1
@@ -176,14 +177,13 @@ def test_what_shards_can_not_do_is_refused(model, tmp_path, words):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_adapter_does(model, tmp_path):
-    words = (LORA, SMALL_ROWS)
-    assert_same_end(play(model, tmp_path / "1", 1, *words), play(model, tmp_path / "2", 2, *words))
+    assert_same_end(play(model, tmp_path / "1", 1, LORA), play(model, tmp_path / "2", 2, LORA))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_four_ranks_do(model, tmp_path):
-    words = ["learner.max_batch_tokens=512", "probe.every=0"]
+    words = ["solver.batch=1", "probe.every=0"]
     assert_same_end(play(model, tmp_path / "1", 1, *words), play(model, tmp_path / "4", 4, *words))
 
 
@@ -203,7 +203,7 @@ def test_whoever_is_killed_the_run_ends_in_time_and_goes_on_to_the_same_bits(mod
     runs = tmp_path / "killed"
     for turn in range(10):
         begun = (runs / "tiny" / "config.yaml").is_file()
-        words = [f"steps={STEPS}", "checkpoint.every=1", *(["resume"] if begun else [])]
+        words = [f"steps={STEPS}", RATE, "checkpoint.every=1", *(["resume"] if begun else [])]
         launched = subprocess.Popen(command(model, runs, 2, *words), stderr=subprocess.PIPE, text=True)
         victim = wait_for_rank(launched, turn % 2)
         time.sleep(dice.uniform(0.0, 12.0))
