@@ -101,7 +101,6 @@ def work_of(work: Work, problems: int, trl_batch: int | None) -> dict[str, Any]:
 def run_azr(work: dict[str, Any]) -> dict[str, float]:
     """One step: sample and judge, learn, hand the weights over."""
     import random
-    from contextlib import ExitStack
     from dataclasses import replace
 
     from azr.config.fields import Estimator
@@ -109,8 +108,9 @@ def run_azr(work: dict[str, Any]) -> dict[str, float]:
     from azr.learner import Learner, Sample, advantages
     from azr.policy.model import load_policy
     from azr.rollout import Request, TransformersEngine
-    from azr.rollout.asking import generate_and_judge
+    from azr.rollout.asking import Table, generate_and_judge
     from sandbox import Sandbox
+    from tasks.prompts import load_style
 
     launched = load_config(ROOT / "configs" / work["config"])
     config = replace(launched.model, name=work["model"], device="cpu")
@@ -124,16 +124,11 @@ def run_azr(work: dict[str, Any]) -> dict[str, float]:
         for number, prompt in enumerate(work["prompts"])
     ]
 
-    with ExitStack() as stack:
-        sandbox = stack.enter_context(Sandbox()) if all(work["tasks"]) else None
-
-        def judge(index: int, completions: list[Any]) -> list[Any]:
-            if sandbox:
-                verdicts(sandbox, work["tasks"][index], [completion.text for completion in completions])
-            return completions
-
+    with Sandbox() as sandbox:
+        table = Table(launched, policy, engine, sandbox, load_style("completion"))
+        cases = [_Case(request, task) for request, task in zip(requests, work["tasks"], strict=True)]
         started = time.perf_counter()
-        groups = generate_and_judge(engine, requests, judge, lambda done, total=None: None)
+        groups = generate_and_judge(table, cases, lambda done, total=None: None)
         generated = time.perf_counter()
     draw = random.Random(SEED)
     owners = [number for number, group in enumerate(groups) for _ in group]
@@ -202,6 +197,19 @@ def run_trl(work: dict[str, Any]) -> dict[str, float]:
         seconds = time.perf_counter() - started
     assert lengths == [work["tokens"]] * rows, lengths
     return {"seconds": seconds} | memory()
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A request; where it asks a labelled task, its answers are judged (azr/rollout/asking.py, Case)."""
+
+    request: Any
+    task: tuple[str, str, str, str]
+
+    def judge(self, table: Any, completions: list[Any]) -> list[Any]:
+        if self.task:
+            verdicts(table.sandbox, self.task, [completion.text for completion in completions])
+        return completions
 
 
 def verdicts(sandbox: Any, task: tuple[str, str, str, str], texts: list[str]) -> list[Any]:

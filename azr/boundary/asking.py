@@ -28,6 +28,7 @@ from azr.evaluation.sampling import (
     sample_benchmark,
 )
 from azr.policy.model import load_tokenizer
+from azr.ranks.group import Ranks
 
 TOLD_EVERY_S = 60.0  # where there is no terminal to draw a bar in
 
@@ -50,7 +51,9 @@ def plan_of(side: NamedSide, plan: Plan, folder: Path | None) -> Plan:
     return replace(plan, out=folder / file_name(side.label)) if folder else plan
 
 
-def sample_side(side: NamedSide, plan: Plan, problems: ProblemSet, console: Console) -> Path:
+def sample_side(
+    side: NamedSide, plan: Plan, problems: ProblemSet, console: Console, ranks: Ranks | None = None
+) -> Path:
     """The file with `plan.samples` judged samples of each problem; the model is loaded only where some are missing.
 
     `plan.form` is given. Ctrl-C keeps what was sampled and goes through.
@@ -70,7 +73,7 @@ def sample_side(side: NamedSide, plan: Plan, problems: ProblemSet, console: Cons
         markup=False,
     )
     with (
-        asked_model(side.model, plan, plan.form, problems.asked) as respondent,
+        asked_model(side.model, plan, plan.form, problems.asked, ranks) as respondent,
         open_tools() as tools,
         _told(console, side.label, total, missing) as advance,
     ):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -13,17 +14,22 @@ from azr.boundary.tally import Side, read_side
 from azr.errors import UserError
 from azr.evaluation.plan import Plan
 
+if TYPE_CHECKING:
+    from azr.ranks.group import Ranks
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:
     """How models are asked. `plan` holds for all of them; `folder` is where samples go, a folder a side in it.
 
-    `equal_entropy` gives each side but the first the temperature at which its entropy is the first's.
+    `equal_entropy` gives each side but the first the temperature at which its entropy is the first's. Of several
+    `ranks` this is the first.
     """
 
     plan: Plan
     folder: Path | None = None
     equal_entropy: bool = False
+    ranks: "Ranks | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +80,14 @@ def _sampled(
     if level:
         from azr.boundary.temperature import at_equal_entropy
 
-        plan, match = at_equal_entropy(side, plan, level, problems)
+        plan, match = at_equal_entropy(side, plan, level, problems, asking.ranks)
         console.print(
             f"{side.label}: at temperature {match.temperature:g} its entropy is {match.entropy:.3f} nats a token, "
             f"{match.wanted:.3f} wanted",
             soft_wrap=True,
             markup=False,
         )
-    return plan, sample_side(side, plan, problems, console)
+    return plan, sample_side(side, plan, problems, console, asking.ranks)
 
 
 def _read(label: str, file: Path, problems: ProblemSet | None, most: int | None) -> Side:

@@ -18,6 +18,7 @@ from azr.evaluation.benchmark import Problem
 from azr.evaluation.plan import Plan
 from azr.evaluation.running import asked_model
 from azr.evaluation.sampling import Respondent
+from azr.ranks.group import Ranks
 from azr.seeds import derive_seed
 from azr.training.run import write_whole
 
@@ -68,7 +69,9 @@ def matching_temperature(entropy_at: Callable[[float], float], wanted: float, st
     return Match(best, tried[best], wanted, tuple(sorted(tried.items())))
 
 
-def at_equal_entropy(side: NamedSide, plan: Plan, first: Side, problems: ProblemSet) -> tuple[Plan, Match]:
+def at_equal_entropy(
+    side: NamedSide, plan: Plan, first: Side, problems: ProblemSet, ranks: Ranks | None = None
+) -> tuple[Plan, Match]:
     """The side's plan with the temperature at which its entropy on some of the problems is the first side's there.
 
     What is found is kept beside the side's results, and found again there. Raises UserError where the first side's
@@ -88,7 +91,7 @@ def at_equal_entropy(side: NamedSide, plan: Plan, first: Side, problems: Problem
     record = (plan.out or side.model.results) / name
     match = _recorded(record)
     if match is None:
-        with asked_model(side.model, plan, plan.form, chosen) as respondent:
+        with asked_model(side.model, plan, plan.form, chosen, ranks) as respondent:
             match = matching_temperature(
                 lambda temperature: _entropy(respondent, problems, chosen, temperature), wanted, plan.temperature
             )

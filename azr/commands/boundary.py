@@ -127,6 +127,14 @@ def boundary(
 
     * `azr boundary runs/rlvr-smollm2 --steps all -b small-own-d-held -n 64 --precision fp32`
     """
+    from azr.ranks.launched import first_rank, follows
+
+    if follows():
+        from azr.ranks.sampling import serve_models
+
+        serve_models()
+        return
+
     from rich.console import Console
 
     from azr.boundary.course import course_of
@@ -159,7 +167,9 @@ def boundary(
     plan = Plan(samples or SAMPLES, temperature, top_p, max_tokens, seed, form, engine, device, precision)
     asks = any(isinstance(side, NamedSide) for side in named)
     notes = Console(stderr=True, highlight=False)
-    gathered = gather(named, problems, Asking(plan, folder, equal_entropy), plan.samples if asks else samples, notes)
+    most = plan.samples if asks else samples
+    with first_rank() as ranks:
+        gathered = gather(named, problems, Asking(plan, folder, equal_entropy, ranks), most, notes)
     compared = [gathered.sides[0], gathered.sides[-1]] if course_of_run else gathered.sides
     found = study(compared, k, rare, marked)
     if course_of_run:

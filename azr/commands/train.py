@@ -48,11 +48,11 @@ def train(
         return
     from azr.ranks.group import open_ranks
     from azr.ranks.serving import serve
-    from azr.training.opening import open_parts
+    from azr.training.opening import open_served
     from azr.training.train import train as train_run
 
     with open_ranks() as ranks:
         if ranks.leads:
             train_run(loaded, run, resume, ranks=ranks)
         else:
-            serve(ranks, open_parts)
+            serve(ranks, open_served)

@@ -234,13 +234,14 @@ class LearnerConfig:
     max_batch_tokens: Positive = 16384  # tokens a micro-batch, shared prefixes counted once
     logit_chunk: Positive = 1024  # predicted positions whose logits are held at once
     optimizer_on_host: bool = False  # masters and moments, 12 bytes a trained parameter, in the host's memory
+    shard: bool = False  # of several ranks each keeps a part of weights, gradients and moments (docs/scale.md)
 
 
 @dataclass(frozen=True, config=STRICT)
 class SandboxSettings:
     """Limits of one job (docs/sandbox.md)."""
 
-    workers: Count = 0  # 0: one a processor core
+    workers: Count = 0  # of each rank; 0: one a processor core, shared out among the machine's ranks
     timeout_s: Annotated[float, Field(gt=0)] = 5.0
     memory_mb: Positive = 512
 

@@ -33,21 +33,29 @@ from azr.evaluation.scoring import Score, score_judged
 from azr.evaluation.table import LEGEND, paper_rows, render_table, table_row, write_table
 from azr.policy.image_text import load_image_policy
 from azr.policy.model import Policy, load_policy, load_tokenizer
-from azr.rollout import open_engine
+from azr.ranks.group import ALONE, Ranks
+from azr.ranks.sampling import Open, open_sampling
 from azr.training.run import write_whole
 
 
 def evaluate(
-    named: NamedModel, benchmarks: Sequence[tuple[AnyBenchmark, list[Problem]]], plan: Plan, console: Console
+    named: NamedModel,
+    benchmarks: Sequence[tuple[AnyBenchmark, list[Problem]]],
+    plan: Plan,
+    console: Console,
+    ranks: Ranks | None = None,
 ) -> list[Score]:
-    """Samples, judges, scores, prints and saves. Raises UserError where the model can't be loaded."""
+    """Samples, judges, scores, prints and saves. Raises UserError where the model can't be loaded.
+
+    Of several `ranks` this is the first, and the others sample with it (azr/ranks/sampling.py).
+    """
     everything = [problem for _, problems in benchmarks for problem in problems]
     form = form_of_images(everything, plan.form) or named.form or natural_form(load_tokenizer(named.config))
     folder = plan.results(named, form)
     claim_folder(folder, plan.settings(named, form))
     console.print(f"Samples go to {folder}; a stopped evaluation goes on from there.", soft_wrap=True)
     scores: list[Score] = []
-    with asked_model(named, plan, form, everything) as respondent, open_tools() as tools:
+    with asked_model(named, plan, form, everything, ranks) as respondent, open_tools() as tools:
         for benchmark, problems in benchmarks:
             file = folder / f"{benchmark.name}.jsonl"
             with progress_bar(console, benchmark.title, len(problems) * plan.samples) as advance:
@@ -58,15 +66,21 @@ def evaluate(
 
 
 @contextmanager
-def asked_model(named: NamedModel, plan: Plan, form: PromptForm, problems: Sequence[Problem]) -> Iterator[Respondent]:
-    """The model, ready to be asked these problems. Raises UserError where it can't be loaded, or an image can't be."""
+def asked_model(
+    named: NamedModel, plan: Plan, form: PromptForm, problems: Sequence[Problem], ranks: Ranks | None = None
+) -> Iterator[Respondent]:
+    """The model, ready to be asked these problems.
+
+    Raises UserError where it can't be loaded, an image can't be, or several ranks are to ask about images.
+    """
+    ranks = ranks or ALONE
+    if ranks.size > 1 and any(problem.images for problem in problems):
+        raise UserError("images are asked about by one process: start azr without a launcher")
     policy = _loaded(named, plan, problems)
     longest = max(prompt_length(policy, problem, form) for problem in problems)
-    engine = open_engine(policy, RolloutConfig(engine=plan.engine), longest + plan.max_tokens)
-    try:
+    opened = Open(plan.model_config(named), RolloutConfig(engine=plan.engine), longest + plan.max_tokens)
+    with open_sampling(policy, opened, ranks) as engine:
         yield Respondent(policy, engine, plan.settings(named, form))
-    finally:
-        engine.close()
 
 
 def _loaded(named: NamedModel, plan: Plan, problems: Sequence[Problem]) -> Policy:

@@ -1,5 +1,8 @@
 """A packed row through a model: the hidden states where something is predicted, and what makes logits of them."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -7,6 +10,25 @@ from transformers import PreTrainedModel
 from azr.learner.attention import TreeMask
 from azr.learner.packing import PackedBatch
 from azr.policy.model import Policy
+
+T = TypeVar("T")
+
+
+class PolicyForward(torch.nn.Module):
+    """The policy's forward pass with what follows on it: all that needs the weights, in one call of one module.
+
+    Raises ValueError as `output_matrix` does.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        output_matrix(policy)
+        self.model = policy.model
+        self._policy = policy
+
+    def forward(self, batch: PackedBatch, mask: TreeMask, then: Callable[[Tensor, Tensor], T]) -> T:
+        """`then(hidden, head)`: the hidden states [P, H] at the predictors, and the output layer's weight [V, H]."""
+        return then(hidden_states(self._policy.base, batch, mask), output_matrix(self._policy))
 
 
 def hidden_states(model: PreTrainedModel, batch: PackedBatch, mask: TreeMask) -> Tensor:

@@ -8,14 +8,16 @@ their share of the micro-batches, and sum their gradients. What was left out: mo
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
+from torch.nn import Parameter
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 
@@ -27,7 +29,7 @@ from azr.learner.attention import TreeMask, tree_attention, tree_mask
 from azr.learner.credit import credited, credited_by_values
 from azr.learner.critic import Critic
 from azr.learner.formula import aggregation_of, formula_of
-from azr.learner.forward import hidden_states, output_matrix
+from azr.learner.forward import PolicyForward
 from azr.learner.kl import divergence
 from azr.learner.loss import Objective, policy_loss, token_logprobs
 from azr.learner.optimizer import HostAdamW, MasterAdamW, Optimizer
@@ -35,10 +37,11 @@ from azr.learner.packing import PackedBatch, alike_in_rate, by_sample, deal, pac
 from azr.learner.reference import Reference
 from azr.learner.sample import Outcome, Sample
 from azr.learner.schedule import learning_rate_factor, take_up
+from azr.learner.sharding import ShardedAdamW, check_sharded, gathered, let_go, shard, whole_weights
 from azr.learner.statistics import TokenRecord, summary
 from azr.policy.device import own_random_state
 from azr.policy.model import Policy
-from azr.ranks.group import ALONE, Ranks
+from azr.ranks.group import ALONE, Ranks, deal_by_size
 
 OnProgress = Callable[[int, int], None]
 
@@ -62,6 +65,7 @@ class _MicroBatch:
 
     batch: PackedBatch
     objective: Objective
+    counts: bool = True  # False: it weighs nothing, and is there because all ranks take part in every pass
 
 
 class Learner:
@@ -71,7 +75,8 @@ class Learner:
     `optimizer_steps` is the most that the run makes, which schedules other than the constant one need. `start` holds
     the starting weights where a KL term is wanted and there is no adapter to switch off (azr/learner/reference.py).
     `critic` is what ppo grows its values on, a policy loaded as `policy` was (azr/learner/critic.py); each of several
-    `ranks` trains the whole of it. What they get to learn has to be the same, and is from the same weights.
+    `ranks` trains the whole of it. What they get to learn has to be the same, and is from the same weights. With
+    `config.shard` each keeps a part of the policy alone (azr/learner/sharding.py); `gathered` has the whole of it.
     Raises UserError for flex attention on a processor and for parts of the config that don't go together, and
     ValueError for a model whose output layer isn't one plain matrix, or a missing `start` or `critic`.
     """
@@ -96,7 +101,7 @@ class Learner:
         self._attention = model_config.attention
         self._response_budget = response_budget
         self._accelerator = Accelerator(cpu=policy.device.type == "cpu")
-        self._head = output_matrix(policy)
+        self._forward = PolicyForward(policy)
         self._reference = (
             Reference(policy, start, model_config.attention, config.logit_chunk) if config.kl.coefficient else None
         )
@@ -104,15 +109,30 @@ class Learner:
             for trained in (policy, critic):
                 if trained is not None:
                     trained.base.gradient_checkpointing_enable({"use_reentrant": False})
-        trainable = [weight for weight in policy.model.parameters() if weight.requires_grad]
-        optimizer = HostAdamW if config.optimizer_on_host else MasterAdamW
-        self._optimizer: Optimizer = optimizer(trainable, config.learning_rate, config.betas, config.weight_decay)
+        self._dtype = policy.base.dtype
+        self._optimizer = self._open_optimizer()
         self._schedule = LambdaLR(self._optimizer.adamw, learning_rate_factor(config, optimizer_steps))
         self._critic = None
         if ALGORITHMS[config.estimator].critic:
             if critic is None:
                 raise ValueError(f"{config.estimator} needs a critic's trunk")
             self._critic = Critic(critic, config, model_config.attention, self._accelerator, optimizer_steps)
+
+    def _open_optimizer(self) -> Optimizer:
+        """The optimizer of the weights that train, which are in shards from here on where the config says so."""
+        config = self._config
+        settings = config.learning_rate, config.betas, config.weight_decay
+        if config.shard:
+            check_sharded(config, self._ranks)
+            shard(self._forward, self._policy, self._dtype, self._ranks)
+            with tree_attention(self._policy.base.config, self._attention):
+                idle = self._idle_micro_batch().batch
+                self._logprobs(idle, self._mask(idle))  # whose forward pass is the first is the root of all shards
+            let_go(self._forward)
+            apart = self._dtype != torch.float32
+            return ShardedAdamW(_trainable(self._policy), *settings, masters_apart=apart, ranks=self._ranks)
+        optimizer = HostAdamW if config.optimizer_on_host else MasterAdamW
+        return optimizer(_trainable(self._policy), *settings)
 
     def credit(self, samples: Sequence[Sample], outcomes: Sequence[Outcome]) -> list[Sample]:
         """The samples with the advantages that the config's estimators make of what each earned, ready for `step`.
@@ -188,8 +208,19 @@ class Learner:
             self._backward(self._micro_batch(batch, [(row, 0.0)]))
         self._optimizer.forget_gradients()
 
+    def gathered(self) -> AbstractContextManager[None]:
+        """Within, this rank has the whole policy, which it has anyway where nothing is in shards."""
+        return gathered(self._forward) if self._config.shard else nullcontext()
+
+    def weights(self) -> dict[str, Tensor] | None:
+        """What of the policy a checkpoint keeps, whole, on rank 0; all ranks call it. None: the policy has it."""
+        return whole_weights(self._policy, self._dtype, self._ranks) if self._config.shard else None
+
     def state_dict(self) -> dict[str, Any]:
-        """Optimizer, schedule and critic; with the model's weights, all that a bit-exact resume needs."""
+        """Optimizer, schedule and critic; with the model's weights, all that a bit-exact resume needs.
+
+        All of several ranks call it; what is in shards is whole on rank 0 alone.
+        """
         state = {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
         return state | ({"critic": self._critic.state_dict()} if self._critic else {})
 
@@ -220,9 +251,12 @@ class Learner:
             for sample, weight in zip(samples, weights, strict=True)
             if self._trains(sample)
         ]
-        batches = pack([sample for sample, _ in kept], self._config.max_batch_tokens)
+        batches = pack([sample for sample, _ in kept], self._config.max_batch_tokens, self._ranks.size)
         sizes = [len(batch.input_ids) for batch in batches]
-        own = [self._micro_batch(batches[index], kept) for index in self._ranks.share(sizes)]
+        hands = deal_by_size(sizes, self._ranks.size)
+        own = [self._micro_batch(batches[index], kept) for index in hands[self._ranks.rank]]
+        if self._config.shard:
+            own += [self._idle_micro_batch()] * (max(map(len, hands)) - len(own))
         rate = (samples[0].learning_rate if samples else None) or self._config.learning_rate
         return _Minibatch(own, len(batches), sum(sizes), rate / self._config.learning_rate)
 
@@ -253,6 +287,12 @@ class Learner:
             sequences=batch.samples,
         )
         return _MicroBatch(batch, objective)
+
+    def _idle_micro_batch(self) -> _MicroBatch:
+        """One of a single token, whose gradient is 0."""
+        sample = Sample((0,), (0,), (0.0,), 0.0)
+        (batch,) = pack([sample], 1)
+        return replace(self._micro_batch(batch, [(sample, 0.0)]), counts=False)
 
     def _mask(self, batch: PackedBatch) -> TreeMask:
         return tree_mask(self._attention, batch.subtree_end)
@@ -293,8 +333,9 @@ class Learner:
     @torch.no_grad()
     def _logprobs(self, batch: PackedBatch, mask: TreeMask) -> Tensor:
         """Log-probabilities [E] of the response tokens under the current weights."""
-        hidden = hidden_states(self._policy.base, batch, mask)
-        return token_logprobs(hidden, self._head, batch, self._config.logit_chunk)
+        said = partial(token_logprobs, batch=batch, chunk=self._config.logit_chunk)
+        logprobs: Tensor = self._forward(batch, mask, said)
+        return logprobs
 
     def _update(
         self, minibatch: list[_MicroBatch], rate: float, records: list[TokenRecord], progress: "_Progress"
@@ -304,7 +345,8 @@ class Learner:
         for micro in minibatch:
             loss, logprobs, entropies = self._backward(micro)
             total += loss
-            records.append(TokenRecord.of(micro.objective, logprobs, entropies[micro.batch.predictor_of]))
+            if micro.counts:
+                records.append(TokenRecord.of(micro.objective, logprobs, entropies[micro.batch.predictor_of]))
             progress.advance(micro)
         total = self._optimizer.sum_over(self._ranks, total)
         norm = self._optimizer.clip(self._config.gradient_norm)
@@ -321,10 +363,8 @@ class Learner:
         """Add a micro-batch's gradients to those collected; its loss, log-probabilities [E] and entropies [P]."""
         self._policy.model.train()
         try:
-            hidden = hidden_states(self._policy.base, micro.batch, self._mask(micro.batch))
-            loss, logprobs, entropies = policy_loss(
-                hidden, self._head, micro.batch, micro.objective, self._config.logit_chunk
-            )
+            lost = partial(policy_loss, batch=micro.batch, objective=micro.objective, chunk=self._config.logit_chunk)
+            loss, logprobs, entropies = self._forward(micro.batch, self._mask(micro.batch), lost)
             self._accelerator.backward(loss)
             self._optimizer.collect_gradients()
             return loss.item(), logprobs, entropies
@@ -348,6 +388,10 @@ class _Progress:
         self._done += len(micro.batch.input_ids)
         if self._on_progress:
             self._on_progress(self._done, self._total)
+
+
+def _trainable(policy: Policy) -> list[Parameter]:
+    return [weight for weight in policy.model.parameters() if weight.requires_grad]
 
 
 @contextmanager

@@ -119,7 +119,7 @@ class MasterAdamW:
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See Optimizer. The settings stay this optimizer's own: a run may be resumed with others."""
-        _take_over(self.adamw, state["adamw"])
+        take_over(self.adamw, state["adamw"])
         separate = [master for weight, master in self._pairs if weight is not master]
         for master, saved in zip(separate, state["masters"], strict=True):
             master.copy_(saved)
@@ -194,12 +194,13 @@ class HostAdamW:
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See Optimizer. The settings stay this optimizer's own."""
-        _take_over(self.adamw, state["adamw"])
+        take_over(self.adamw, state["adamw"])
         for master, saved in zip(self.masters, state["masters"], strict=True):
             master.copy_(saved)
 
 
-def _take_over(adamw: torch.optim.AdamW, state: dict[str, Any]) -> None:
+def take_over(adamw: torch.optim.AdamW, state: dict[str, Any]) -> None:
+    """Load a state, but for the settings, which stay `adamw`'s own."""
     settings = [{name: group[name] for name in _SETTINGS if name in group} for group in adamw.param_groups]
     adamw.load_state_dict(state)
     for group, own in zip(adamw.param_groups, settings, strict=True):

@@ -12,6 +12,7 @@ and log-probabilities and gradients are those of separate rows. The last token o
 left out.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
@@ -21,6 +22,10 @@ import torch
 from torch import Tensor
 
 from azr.learner.sample import Sample
+from azr.ranks.group import deal_by_size
+
+_EVEN = 1.1  # the busiest hand's part of an even share, up to which nothing is cut for it
+_ROOMS = (1.0, 1.1, 1.25, 1.5, 2.0)  # budgets that are tried for several hands, over an even share
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,12 @@ class PackedBatch:
         return PackedBatch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
-def pack(samples: Sequence[Sample], max_tokens: int) -> list[PackedBatch]:
+def pack(samples: Sequence[Sample], max_tokens: int, hands: int = 1) -> list[PackedBatch]:
     """All samples in micro-batches of at most `max_tokens` tokens, shared prefixes counted once.
 
     The micro-batches are those that make the fewest tokens: where to cut matters, since what two of them share is
-    computed in both. A sample that is longer by itself gets a micro-batch of its own, and a budget that does not hold a
+    computed in both. Where they are dealt to several `hands`, they are smaller, so that each has about as much to
+    compute. A sample that is longer by itself gets a micro-batch of its own, and a budget that does not hold a
     prompt with its responses makes it be computed again. `PackedBatch.samples` indexes `samples`.
     """
     # Sorted as tuples, whose comparison ends at the first difference, and worked on as arrays.
@@ -58,7 +64,7 @@ def pack(samples: Sequence[Sample], max_tokens: int) -> list[PackedBatch]:
     order = sorted(range(len(samples)), key=lambda index: (tuples[index], index))
     sequences = [np.array(tuples[index]) for index in order]
     shared = [0, *(_common_prefix(left, right) for left, right in pairwise(sequences))][: len(order)]
-    edges = [*_cheapest_cuts([len(sequence) for sequence in sequences], shared, max_tokens), len(order)]
+    edges = [*_even_cuts([len(sequence) for sequence in sequences], shared, max_tokens, hands), len(order)]
     return [
         _lay_out([_Placed(samples[order[i]], order[i], sequences[i], shared[i]) for i in range(start, end)])
         for start, end in pairwise(edges)
@@ -104,6 +110,36 @@ def by_sample(batches: Sequence[PackedBatch], values: Sequence[Tensor]) -> list[
     in_order = np.lexsort((steps, owners))
     edges = np.flatnonzero(np.diff(owners[in_order])) + 1
     return [tuple(own.tolist()) for own in np.split(found[in_order], edges)]
+
+
+def _even_cuts(lengths: Sequence[int], shared: Sequence[int], max_tokens: int, hands: int) -> list[int]:
+    """Where batches begin: as for one hand, where that gives all hands about as much; else so that it does.
+
+    One batch more than there are hands keeps all but one of them waiting. So smaller budgets are tried that give each
+    hand the same number of batches, with some room for what does not fill them, and those cuts are taken with which
+    the busiest hand computes least.
+    """
+    whole = _cheapest_cuts(lengths, shared, max_tokens)
+    total = sum(_sizes(whole, lengths, shared))
+
+    def busiest(cuts: list[int]) -> int:
+        sizes = _sizes(cuts, lengths, shared)
+        return max(sum(sizes[index] for index in hand) for hand in deal_by_size(sizes, hands))
+
+    if hands == 1 or busiest(whole) <= _EVEN * total / hands:
+        return whole
+    fewest = math.ceil(total / (hands * max_tokens))  # batches a hand
+    budgets = {
+        min(max_tokens, math.ceil(total * room / (hands * count))) for count in (fewest, fewest + 1) for room in _ROOMS
+    }
+    choices = [whole, *(_cheapest_cuts(lengths, shared, budget) for budget in sorted(budgets, reverse=True))]
+    return min(choices, key=busiest)  # of equals the first, which has the fewest batches
+
+
+def _sizes(cuts: Sequence[int], lengths: Sequence[int], shared: Sequence[int]) -> list[int]:
+    """The tokens of each batch."""
+    added = [length - common for length, common in zip(lengths, shared, strict=True)]
+    return [shared[start] + sum(added[start:end]) for start, end in pairwise([*cuts, len(lengths)])]
 
 
 def _cheapest_cuts(lengths: Sequence[int], shared: Sequence[int], max_tokens: int) -> list[int]:

@@ -4,7 +4,7 @@ Also what others need to know about it: how a prompt becomes token ids, how it i
 that a plain (adapter-free) model of the same family has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,12 +108,13 @@ def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
         raise UserError(f"the tokenizer of {source!r} can't be loaded: {first_line(error)}") from error
 
 
-def save_policy(policy: Policy, folder: Path) -> None:
+def save_policy(policy: Policy, folder: Path, weights: Mapping[str, torch.Tensor] | None = None) -> None:
     """Write what `load_policy(config, weights=folder)` reads: the adapter if there is one, else the whole model.
 
-    transformers loads the folder too (peft, if it holds an adapter).
+    transformers loads the folder too (peft, if it holds an adapter). `weights`, where the policy has only a part of
+    them (azr/learner/sharding.py), are the weights by their names.
     """
-    policy.model.save_pretrained(folder)
+    policy.model.save_pretrained(folder, state_dict=None if weights is None else dict(weights))
     policy.tokenizer.save_pretrained(folder)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from azr.evaluation.benchmark import Problem, PromptForm
-from azr.evaluation.judging.check import Judgement, Tools
+from azr.evaluation.judging.check import Judgement
 from azr.problems.ballots import ballot_for, count
 from azr.problems.given import Asked
 from azr.problems.voting import Tally
@@ -53,35 +53,44 @@ class Sampling:
 
 def ask(
     table: Table,
-    tools: Tools,
     problems: Sequence[Asked],
     sampling: Sampling,
     purpose: tuple[str | int, ...],
     advance: Advance,
 ) -> list[Answers]:
     """The answers to each problem. `purpose` names the phase, for its seeds; `advance(n)` is called as answers end."""
-    requests = [
-        Request(
-            prompt_ids=asked.prompt_ids,
-            n=sampling.n,
-            max_tokens=most_tokens(table, asked, sampling.max_tokens),
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            stop=asked.prompt.stop,
-            seed=derive_seed(table.config.seed, *purpose, number),
+    cases = [
+        _Case(
+            asked,
+            Request(
+                prompt_ids=asked.prompt_ids,
+                n=sampling.n,
+                max_tokens=most_tokens(table, asked, sampling.max_tokens),
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                stop=asked.prompt.stop,
+                seed=derive_seed(table.config.seed, *purpose, number),
+            ),
         )
         for number, asked in enumerate(problems)
     ]
+    return generate_and_judge(table, cases, advance)
 
-    def judge(index: int, completions: list[Completion]) -> Answers:
-        asked = problems[index]
-        texts = [asked.prompt.answer_prefix + completion.text for completion in completions]
-        judgements = asked.problem.check.judge(tools, texts)
-        ballot = ballot_for(asked.problem.check)
-        voted = count(tools, ballot, judgements) if ballot else None
-        return Answers(asked, tuple(completions), tuple(judgements), voted)
 
-    return generate_and_judge(table.engine, requests, judge, advance)
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A problem that is asked (azr/rollout/asking.py, Case)."""
+
+    asked: Asked
+    request: Request
+
+    def judge(self, table: Table, completions: Sequence[Completion]) -> Answers:
+        texts = [self.asked.prompt.answer_prefix + completion.text for completion in completions]
+        check = self.asked.problem.check
+        judgements = check.judge(table.tools, texts)
+        ballot = ballot_for(check)
+        voted = count(table.tools, ballot, judgements) if ballot else None
+        return Answers(self.asked, tuple(completions), tuple(judgements), voted)
 
 
 def most_tokens(table: Table, asked: Asked, limit: int) -> int:

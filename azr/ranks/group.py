@@ -16,6 +16,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from azr.errors import UserError
+from azr.ranks import launched
 from azr.ranks.pulse import Pulse, RankLostError
 
 T = TypeVar("T")
@@ -26,10 +28,14 @@ _JOINING = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Ranks:
-    """`size` processes, of which this one is number `rank`. One that is alone talks to nobody."""
+    """`size` processes, `here` of them on this machine, of which this one is number `rank`.
+
+    One that is alone talks to nobody.
+    """
 
     rank: int = 0
     size: int = 1
+    here: int = 1
     objects: Any = None  # the group that objects travel over
     pulse: Pulse | None = None
 
@@ -50,6 +56,14 @@ class Ranks:
         self._together(lambda: dist.broadcast_object_list(told, src=0, group=self.objects))
         return told[0]
 
+    def same(self, item: T) -> T:
+        """What rank 0 has, on all of them."""
+        if self.leads:
+            self.tell(item)
+            return item
+        told: T = self.hear()
+        return told
+
     def gather(self, part: T) -> list[T]:
         """What every rank has, in the ranks' order, on rank 0; nothing on the others."""
         if self.size == 1:
@@ -57,6 +71,16 @@ class Ranks:
         parts: list[T] | None = [part] * self.size if self.leads else None
         self._together(lambda: dist.gather_object(part, parts, dst=0, group=self.objects))
         return parts or []
+
+    def send(self, item: Any) -> None:
+        """Send something to rank 0, which has to `receive` it."""
+        self._together(lambda: dist.send_object_list([item], dst=0, group=self.objects))
+
+    def receive(self, rank: int) -> Any:
+        """What another rank sends next. Blocking; one thread a rank may wait."""
+        sent: list[Any] = [None]
+        self._together(lambda: dist.recv_object_list(sent, src=rank, group=self.objects))
+        return sent[0]
 
     def sum(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over the ranks, the same bits on all of them."""
@@ -71,16 +95,14 @@ class Ranks:
 
     def spread(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by what rank 0 has."""
+        if self.size == 1:
+            return
 
         def send() -> None:
             for tensor in tensors:
                 dist.broadcast(tensor, src=0)
 
         self._together(send)
-
-    def share(self, sizes: Sequence[int]) -> list[int]:
-        """Which of the items of these sizes are this rank's, in their order; all ranks together have each item once."""
-        return deal_by_size(sizes, self.size)[self.rank]
 
     def _together(self, talk: Callable[[], None]) -> None:
         try:
@@ -91,6 +113,15 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+
+def check_card(device: str, ranks: Ranks) -> None:
+    """Raises UserError where a device is named that several ranks would share."""
+    if ranks.size > 1 and device.startswith("cuda:"):
+        raise UserError(
+            f"device {device} is one card for {ranks.size} ranks: set it to auto, and each rank takes the card of its"
+            " number"
+        )
 
 
 def deal_by_size(sizes: Sequence[int], hands: int) -> list[list[int]]:
@@ -111,11 +142,12 @@ def open_ranks() -> Iterator[Ranks]:
     On a machine with cards each rank works on the one of its number there, where `model.device` is auto or cuda. Raises
     RankLostError, naming the rank, in every process soon after one of them ended or stopped answering.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = launched.size()
     if size == 1:
         yield ALONE
         return
     rank = int(os.environ["RANK"])
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", size))
     cards = torch.cuda.is_available()
     if cards:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
@@ -123,7 +155,7 @@ def open_ranks() -> Iterator[Ranks]:
     objects = dist.new_group(backend="gloo", timeout=_PATIENCE)
     with Pulse(rank, size) as pulse:
         try:
-            yield Ranks(rank, size, objects, pulse)
+            yield Ranks(rank, size, here, objects, pulse)
         finally:
             pulse.leave()
     dist.destroy_process_group()

@@ -1,26 +1,19 @@
-"""Rank 0's side: an engine and a learner like any other, whose work is done by all ranks."""
+"""Rank 0's side: a learner like any other, whose steps are taken by all ranks, and the end of it all.
+
+Sampling has no side of rank 0's: azr/rollout/asking.py tells the others what it shares with them.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from azr.errors import UserError
 from azr.learner import Learner, Outcome, Sample
 from azr.learner.learner import OnProgress
-from azr.policy.model import Policy
-from azr.ranks.group import Ranks, deal_by_size
-from azr.rollout.engine import Completion, Engine, OnDone, Request
-
-
-@dataclass(frozen=True)
-class Generate:
-    """Each rank's requests."""
-
-    shares: Sequence[Sequence[Request]]
+from azr.ranks.group import Ranks
 
 
 @dataclass(frozen=True)
@@ -28,6 +21,16 @@ class Learn:
     """What to train on, advantages and all: every rank plans the whole and takes its share of the micro-batches."""
 
     samples: Sequence[Sample]
+
+
+@dataclass(frozen=True)
+class GatherState:
+    """Take part in `Learner.state_dict`."""
+
+
+@dataclass(frozen=True)
+class GatherWeights:
+    """Take part in `Learner.weights`."""
 
 
 @dataclass(frozen=True)
@@ -44,47 +47,6 @@ def leading(ranks: Ranks) -> Iterator[None]:
         ranks.tell(End())
         raise
     ranks.tell(End())
-
-
-class LeadingEngine:
-    """Implements azr.rollout.engine.Engine: requests are dealt by prompt, the most tokens first."""
-
-    def __init__(self, engine: Engine, ranks: Ranks) -> None:
-        self._engine = engine
-        self._ranks = ranks
-        self.name = f"{engine.name}, {ranks.size} ranks"
-
-    def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
-        """See Engine. What the other ranks sampled is reported when all of it is there."""
-        dealt = deal_by_size([request.n * request.max_tokens for request in requests], self._ranks.size)
-        self._ranks.tell(Generate([[requests[index] for index in share] for share in dealt]))
-        found: dict[int, list[Completion]] = {}
-
-        def on_own(number: int, completions: list[Completion]) -> None:
-            found[dealt[0][number]] = completions
-            if on_done:
-                on_done(dealt[0][number], completions)
-
-        own = self._engine.generate([requests[index] for index in dealt[0]], on_own)
-        for share, completions in zip(dealt, self._ranks.gather(own), strict=True):
-            for index, samples in zip(share, completions, strict=True):
-                if index not in found:
-                    found[index] = samples
-                    if on_done:
-                        on_done(index, samples)
-        return [found[index] for index in range(len(requests))]
-
-    def rest(self) -> None:
-        """See Engine. The others' engines rest when they are told to learn."""
-        self._engine.rest()
-
-    def update_weights(self, model: torch.nn.Module) -> None:
-        """See Engine. The others' engines have their own ranks' weights, which are the same."""
-        self._engine.update_weights(model)
-
-    def close(self) -> None:
-        """See Engine."""
-        self._engine.close()
 
 
 class LeadingLearner:
@@ -105,32 +67,15 @@ class LeadingLearner:
 
     def state_dict(self) -> dict[str, Any]:
         """See Learner."""
+        self._ranks.tell(GatherState())
         return self._learner.state_dict()
 
-
-def led_engine(engine: Engine, ranks: Ranks) -> Engine:
-    """The engine that rank 0's program asks."""
-    return LeadingEngine(engine, ranks) if ranks.size > 1 else engine
+    def weights(self) -> dict[str, Tensor] | None:
+        """See Learner."""
+        self._ranks.tell(GatherWeights())
+        return self._learner.weights()
 
 
 def led_learner(learner: Learner, ranks: Ranks) -> Learner | LeadingLearner:
     """The learner that rank 0's program trains."""
     return LeadingLearner(learner, ranks) if ranks.size > 1 else learner
-
-
-def spread_start(ranks: Ranks, policy: Policy, learner: Learner) -> None:
-    """Rank 0 gives all ranks the weights that train and its learner's state."""
-    if ranks.size > 1:
-        ranks.tell(learner.state_dict())
-        ranks.spread(_trained(policy))
-
-
-def take_start(ranks: Ranks, policy: Policy, learner: Learner) -> None:
-    """Another rank takes what `spread_start` gives."""
-    state = ranks.hear()
-    ranks.spread(_trained(policy))
-    learner.load_state_dict(state)
-
-
-def _trained(policy: Policy) -> list[Tensor]:
-    return [weight.data for weight in policy.model.parameters() if weight.requires_grad]

@@ -96,7 +96,10 @@ class Pulse:
 
     def _line(self, ranks: list[int], what: str) -> str:
         named = ", ".join(f"rank {rank} on {self._places[rank]}" for rank in ranks)
-        return f"{named} {what}: the run ends on all ranks; `azr train RUN --resume` goes on from its newest checkpoint"
+        return (
+            f"{named} {what}: so all ranks end; the same command goes on from what is saved (azr train with RUN and"
+            " --resume)"
+        )
 
 
 def _end(line: str) -> None:

@@ -1,19 +1,22 @@
 """Asking the policy: a batch of prompts, whose answers are judged on other threads while the rest is generated.
 
 Whoever asks does it here: methods, the probe. What is asked for as a task of self-play's kinds (`solve`) is asked and
-judged alike wherever it comes from.
+judged alike wherever it comes from. Of several ranks each samples and judges some of the prompts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from azr.config.fields import Config
 from azr.evaluation.flaws import repeats_question
+from azr.evaluation.judging.check import Tools
+from azr.evaluation.judging.math_grader import MathGrader
 from azr.policy.model import Policy, encode_prompt, uses_chat
 from azr.progress import Advance
+from azr.ranks.group import ALONE, Ranks, deal_by_size
 from azr.rollout.engine import Completion, Engine, Request
 from azr.seeds import derive_seed
 from sandbox import Sandbox
@@ -22,19 +25,27 @@ from tasks.prompts import Style
 from tasks.triplet import Prompt, Triplet, Verdict
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 JUDGES = 4  # threads that wait for the sandbox; parsing is cheap, so more would only queue
 
 
 @dataclass(frozen=True)
 class Table:
-    """What every asking works with, the same for every step of a run."""
+    """What every asking works with, the same for every step of a run. Each of several `ranks` has one of its own."""
 
     config: Config
     policy: Policy
     engine: Engine
     sandbox: Sandbox
     style: Style
+    grader: MathGrader = field(default_factory=MathGrader)  # which starts nothing before it is asked
+    ranks: Ranks = ALONE
+
+    @property
+    def tools(self) -> Tools:
+        """What benchmarks' checks judge with."""
+        return Tools(self.sandbox, self.grader)
 
     @property
     def chat(self) -> bool:
@@ -59,6 +70,26 @@ class Answer:
     text: str | None
     verdict: Verdict
     repeats: bool = False
+
+
+class Case(Protocol[T_co]):
+    """A request, and how its answers are judged. Plain data, which travels: whichever rank samples also judges."""
+
+    @property
+    def request(self) -> Request:
+        """What the engine is asked."""
+        ...
+
+    def judge(self, table: Table, completions: Sequence[Completion]) -> T_co:
+        """What becomes of the request's samples, by the means of `table`. Thread safe."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What rank 0 tells the others: call `share_and_judge` with these cases."""
+
+    cases: Sequence[Case[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,31 +153,65 @@ def solve_together(table: Table, exams: Sequence[Exam], advance: Advance) -> lis
         for request in exam.requests(table, prompts[start:end])
     ]
 
-    def judge(index: int, completions: list[Completion]) -> list[Answer]:
-        kind = KINDS[tasks[index].type]
-        prefix = prompts[index].answer_prefix
-        answers = [kind.parse_answer(table.style, prefix + completion.text) for completion in completions]
-        verdicts = kind.verify(table.sandbox, tasks[index], answers)
-        repeats = repeats_question(table.sandbox, tasks[index], answers)
-        return [
-            Answer(requests[index].prompt_ids, completion, answer, verdict, repeating)
-            for completion, answer, verdict, repeating in zip(completions, answers, verdicts, repeats, strict=True)
-        ]
-
-    answered = generate_and_judge(table.engine, requests, judge, advance)
+    cases = [
+        _Question(task, prompt.answer_prefix, request)
+        for task, prompt, request in zip(tasks, prompts, requests, strict=True)
+    ]
+    answered = generate_and_judge(table, cases, advance)
     return [answered[start:end] for start, end in pairwise(edges)]
 
 
-def generate_and_judge(
-    engine: Engine, requests: Sequence[Request], judge: Callable[[int, list[Completion]], T], advance: Advance
-) -> list[T]:
-    """Generate for `requests`, judging each on other threads as soon as it is done; verdicts in the requests' order."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A task that is asked, a `Case`. An answer begins with `prefix`, which the prompt ends with."""
+
+    task: Triplet
+    prefix: str
+    request: Request
+
+    def judge(self, table: Table, completions: Sequence[Completion]) -> list[Answer]:
+        kind = KINDS[self.task.type]
+        answers = [kind.parse_answer(table.style, self.prefix + completion.text) for completion in completions]
+        verdicts = kind.verify(table.sandbox, self.task, answers)
+        repeats = repeats_question(table.sandbox, self.task, answers)
+        return [
+            Answer(self.request.prompt_ids, completion, answer, verdict, repeating)
+            for completion, answer, verdict, repeating in zip(completions, answers, verdicts, repeats, strict=True)
+        ]
+
+
+def generate_and_judge(table: Table, cases: Sequence[Case[T]], advance: Advance) -> list[T]:
+    """Generate for `cases`, judging each on other threads as soon as it is done; verdicts in the cases' order.
+
+    Rank 0 calls it; the others are told to take part.
+    """
+    table.ranks.tell(Ask(cases))
+    return share_and_judge(table, cases, advance)
+
+
+def share_and_judge(table: Table, cases: Sequence[Case[T]], advance: Advance) -> list[T]:
+    """This rank's share of `generate_and_judge`: dealt by prompt, the most tokens first.
+
+    Rank 0 has the verdicts of all cases, the others have none.
+    """
+    requests = [case.request for case in cases]
+    dealt = deal_by_size([request.n * request.max_tokens for request in requests], table.ranks.size)
+    own = _judged(table, [cases[index] for index in dealt[table.ranks.rank]], advance)
+    verdicts: dict[int, T] = {}
+    for rank, part in enumerate(table.ranks.gather(own)):
+        verdicts |= zip(dealt[rank], part, strict=True)
+        if rank != table.ranks.rank:
+            advance(sum(requests[index].n for index in dealt[rank]))
+    return [verdicts[index] for index in sorted(verdicts)]
+
+
+def _judged(table: Table, cases: Sequence[Case[T]], advance: Advance) -> list[T]:
     futures: dict[int, Future[T]] = {}
     with ThreadPoolExecutor(JUDGES, thread_name_prefix="judge") as judges:
 
         def on_done(index: int, completions: list[Completion]) -> None:
-            futures[index] = judges.submit(judge, index, completions)
+            futures[index] = judges.submit(cases[index].judge, table, completions)
             advance(len(completions))
 
-        engine.generate(requests, on_done)
-        return [futures[index].result() for index in range(len(requests))]
+        table.engine.generate([case.request for case in cases], on_done)
+        return [futures[index].result() for index in range(len(cases))]

@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,17 @@ class CheckpointState:
 
 
 def save_checkpoint(
-    run: Run, step: int, policy: Policy, learner_state: dict[str, Any], position: dict[str, int], keep: int
+    run: Run,
+    step: int,
+    policy: Policy,
+    learner_state: dict[str, Any],
+    position: dict[str, int],
+    keep: int,
+    weights: Mapping[str, torch.Tensor] | None = None,
 ) -> Path:
     """Write the checkpoint of `step`, the buffer being at `position`, and keep the newest `keep` alone (0: all).
 
+    `weights` are the policy's where it has only a part of them (`save_policy`).
     Raises OSError where the disk is full; the checkpoints from before are untouched then.
     """
     run.checkpoints.mkdir(exist_ok=True)
@@ -55,7 +63,7 @@ def save_checkpoint(
     shutil.rmtree(aside, ignore_errors=True)
     try:
         aside.mkdir()
-        save_policy(policy, aside / "model")
+        save_policy(policy, aside / "model", weights)
         torch.save(learner_state, aside / "learner.pt")
         state = CheckpointState(step, position, torch.get_rng_state().numpy().tobytes().hex(), _versions())
         (aside / "state.json").write_text(json.dumps(asdict(state)), encoding="utf-8")

@@ -3,10 +3,10 @@
 First what the config names is read, then the model is loaded, and only then is the run's folder written to.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,9 +14,10 @@ from rich.console import Console
 from transformers.utils.logging import disable_progress_bar
 
 from azr.buffer import TaskBuffer
-from azr.config.fields import Config
+from azr.config.fields import Config, EngineChoice
 from azr.config.settings import dump_config
 from azr.errors import UserError
+from azr.evaluation.judging.math_grader import MathGrader
 from azr.evaluation.probe import load_probe
 from azr.evaluation.probe_counts import rewind_looks
 from azr.evaluation.small.known import Question
@@ -24,6 +25,7 @@ from azr.learner import Learner
 from azr.learner.algorithms import ALGORITHMS
 from azr.learner.formula import formula_of, learning_rates
 from azr.learner.schedule import learning_rate_factor
+from azr.learner.sharding import check_sharded
 from azr.methods.catalogue import rooms
 from azr.methods.method import Method, Seat
 from azr.planning.machine import machine_here
@@ -31,11 +33,12 @@ from azr.planning.memory import plan_memory
 from azr.policy.device import own_random_state
 from azr.policy.model import Policy, load_policy
 from azr.policy.shape import read_shape
-from azr.ranks.group import ALONE, Ranks
-from azr.ranks.leading import LeadingLearner, led_engine, led_learner, spread_start
-from azr.rollout import open_engine
+from azr.ranks.group import ALONE, Ranks, check_card
+from azr.ranks.leading import LeadingLearner, led_learner
+from azr.rollout import choose_engine, open_engine
 from azr.rollout.asking import Table
 from azr.rollout.engine import Engine
+from azr.rollout.gathering import GatheringEngine
 from azr.seeds import derive_seed
 from azr.training.checkpoint import checkpoints, read_learner_state, read_state, restore_random_state
 from azr.training.loop import Stopwatch
@@ -133,7 +136,9 @@ def open_for_training(
     `open_engine` is asked for the engine once the policy is loaded. Of several ranks this is the first.
     Raises UserError for what the user can mend; a run that could not start leaves no folder behind.
     """
-    _check_device(config, ranks)
+    check_card(config.model.device, ranks)
+    if config.learner.shard:
+        _check_sharded(config, ranks)
     materials = gather(config)
     disable_progress_bar()  # transformers' own, which would cut through ours
     with hold(run), ExitStack() as stack:
@@ -143,15 +148,9 @@ def open_for_training(
         _check_memory(config)
         Console(highlight=False).print(f"loading {checkpoint or config.model.name}", soft_wrap=True)
         ranks.tell(config)
-        policy = _load_policy(config, checkpoint and checkpoint / "model")
-        sandbox = stack.enter_context(Sandbox(_sandbox_config(config)))
-        learner = _open_learner(policy, config, ranks)
+        table, learner = _open_table(config, materials.style, checkpoint, open_engine, ranks, stack)
         if checkpoint:
-            learner.load_state_dict(read_learner_state(checkpoint))
             restore_random_state(read_state(checkpoint))
-        spread_start(ranks, policy, learner)
-        engine = _open_warm_engine(policy, learner, config, open_engine)
-        stack.callback(engine.close)
         if resume:
             _rewind(run, checkpoint)
         else:
@@ -160,7 +159,6 @@ def open_for_training(
         buffer = TaskBuffer.open(run.buffer)
         stack.callback(buffer.close)
         telemetry = stack.enter_context(Telemetry(run))
-        table = Table(config, policy, led_engine(engine, ranks), sandbox, materials.style)
         done = read_state(checkpoint).step if checkpoint else 0
         watch = Stopwatch(telemetry.phase)
         seat = Seat(table, buffer, watch.phase, telemetry.say, stack, wants(config))
@@ -169,23 +167,40 @@ def open_for_training(
         yield OpenRun(config, run, materials, telemetry, buffer, table, led, methods, watch, done)
 
 
-def _check_device(config: Config, ranks: Ranks) -> None:
-    if ranks.size > 1 and config.model.device.startswith("cuda:"):
-        raise UserError(
-            f"model.device={config.model.device} is one card for {ranks.size} ranks: set it to auto, and each rank"
-            " takes the card of its number"
-        )
+def _check_sharded(config: Config, ranks: Ranks) -> None:
+    """Raises UserError for a run whose policy can't be in shards."""
+    check_sharded(config.learner, ranks)
+    if choose_engine(config.rollout.engine) is EngineChoice.VLLM:
+        raise UserError("learner.shard=true samples from gathered weights: set rollout.engine=transformers")
 
 
-def open_parts(
+@contextmanager
+def open_served(
     config: Config, ranks: Ranks, open_engine: EngineOpener = open_configured_engine
-) -> tuple[Policy, Learner, Callable[[], Engine]]:
-    """What a rank that isn't the first needs: a policy and a learner, and, once they are as the first has them, the
-    engine. Raises UserError as `open_for_training` does."""
+) -> Iterator[tuple[Table, Learner]]:
+    """What a rank that isn't the first works with, as the first has it. Raises UserError as the first does."""
     disable_progress_bar()
-    policy = _load_policy(config, None)
+    with ExitStack() as stack:
+        yield _open_table(config, read_style(config), None, open_engine, ranks, stack)
+
+
+def _open_table(
+    config: Config, style: Style, checkpoint: Path | None, open_engine: EngineOpener, ranks: Ranks, stack: ExitStack
+) -> tuple[Table, Learner]:
+    """What every rank has. The weights and the learner's state are rank 0's, which reads them from `checkpoint`."""
+    policy = _load_policy(config, checkpoint and checkpoint / "model")
+    ranks.spread([weight.data for weight in policy.model.parameters() if weight.requires_grad])
+    sandbox = stack.enter_context(Sandbox(_sandbox_config(config, ranks)))
+    grader = stack.enter_context(MathGrader())
     learner = _open_learner(policy, config, ranks)
-    return policy, learner, partial(_open_warm_engine, policy, learner, config, open_engine)
+    state = ranks.same(read_learner_state(checkpoint) if checkpoint else None)
+    if state:
+        learner.load_state_dict(state)
+    engine = _open_warm_engine(policy, learner, config, open_engine)
+    if config.learner.shard:
+        engine = GatheringEngine(engine, learner.gathered)
+    stack.callback(engine.close)
+    return Table(config, policy, engine, sandbox, style, grader, ranks), learner
 
 
 def _load_policy(config: Config, saved: Path | None) -> Policy:
@@ -284,6 +299,8 @@ def _longest_response(config: Config) -> int:
     return max(room.longest(config) for room in rooms(config))
 
 
-def _sandbox_config(config: Config) -> SandboxConfig:
+def _sandbox_config(config: Config, ranks: Ranks) -> SandboxConfig:
+    """Of this rank: with as many workers as it has cores of the machine, where the config has no number."""
     limits = config.sandbox
-    return SandboxConfig(workers=limits.workers, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb)
+    workers = limits.workers or max(1, (os.cpu_count() or 1) // ranks.here)
+    return SandboxConfig(workers=workers, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb)

@@ -69,9 +69,11 @@ class _Training:
     def run_to_end(self) -> bool:
         """Probe, prepare, step. See `train`."""
         config, table = self._config, self._table
+        together = f", {table.ranks.size} ranks" if table.ranks.size > 1 else ""
         left = f"steps {self._done + 1} to {config.steps}" if self._done < config.steps else "no step is left"
         self._say(
-            f"run {self._run.folder}: {config.model.name} on {table.policy.device}, engine {table.engine.name}, {left}"
+            f"run {self._run.folder}: {config.model.name} on {table.policy.device}{together},"
+            f" engine {table.engine.name}, {left}"
         )
         with _stop_flag(self._say) as stop:
             if not self._done:
@@ -123,6 +125,7 @@ class _Training:
             self._learner.state_dict(),
             self._buffer.position(),
             self._config.checkpoint.keep,
+            self._learner.weights(),
         )
 
     def _probe_before(self) -> None:

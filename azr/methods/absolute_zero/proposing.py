@@ -44,17 +44,16 @@ def propose(
     `advance(n)` is called as responses end. A task that the buffer holds, or an earlier proposal of this phase made,
     is rejected as a duplicate where the config says so, and one with a flaw that `propose.refuse` names for that.
     """
-    asked = [
-        _ask_for_task(table, buffer, task_type, samples, (*purpose, task_type, number))
+    kinds = [
+        (task_type, samples, number)
         for task_type, total in batch.items()
         for number, samples in enumerate(_shares(total, table.config.propose.samples_per_prompt))
     ]
-
-    def judge(index: int, completions: list[Completion]) -> list[Proposed]:
-        ask = asked[index]
-        return [_proposed(table, ask, index, completion) for completion in completions]
-
-    judged = generate_and_judge(table.engine, [ask.request for ask in asked], judge, advance)
+    asked = [
+        _ask_for_task(table, buffer, index, task_type, samples, (*purpose, task_type, number))
+        for index, (task_type, samples, number) in enumerate(kinds)
+    ]
+    judged = generate_and_judge(table, asked, advance)
     proposed = [proposal for group in judged for proposal in group]
     proposed = _mark_restated(proposed, buffer)
     if table.config.propose.reject_duplicates:
@@ -64,17 +63,21 @@ def propose(
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """One prompt of the proposer's, and what it shows."""
+    """One prompt of the proposer's and what it shows, a `Case`. `index` numbers the prompts of the phase."""
 
+    index: int
     type: TaskType
     refs: tuple[int, ...]
     references: tuple[Triplet, ...]
     prompt: Prompt
     request: Request
 
+    def judge(self, table: Table, completions: Sequence[Completion]) -> list[Proposed]:
+        return [_proposed(table, self, completion) for completion in completions]
+
 
 def _ask_for_task(
-    table: Table, buffer: TaskBuffer, task_type: TaskType, samples: int, purpose: tuple[str | int, ...]
+    table: Table, buffer: TaskBuffer, index: int, task_type: TaskType, samples: int, purpose: tuple[str | int, ...]
 ) -> _Ask:
     config = table.config
     rng = stream(config.seed, *purpose)
@@ -93,6 +96,7 @@ def _ask_for_task(
         seed=derive_seed(config.seed, *purpose, "sample"),
     )
     return _Ask(
+        index,
         task_type,
         tuple(reference.id for reference in shown),
         tuple(reference.triplet for reference in shown),
@@ -124,13 +128,13 @@ def _fitting_prompt(
     )
 
 
-def _proposed(table: Table, ask: _Ask, index: int, completion: Completion) -> Proposed:
+def _proposed(table: Table, ask: _Ask, completion: Completion) -> Proposed:
     outcome = _outcome(table, ask, completion)
     if isinstance(outcome, Rejection):
-        return Proposed(ask.type, index, ask.request.prompt_ids, ask.refs, completion, outcome)
+        return Proposed(ask.type, ask.index, ask.request.prompt_ids, ask.refs, completion, outcome)
     flaws = find_flaws(table.sandbox, outcome)
     varied = variations(table.sandbox, outcome, table.config.propose)
-    return Proposed(ask.type, index, ask.request.prompt_ids, ask.refs, completion, outcome, flaws, varied)
+    return Proposed(ask.type, ask.index, ask.request.prompt_ids, ask.refs, completion, outcome, flaws, varied)
 
 
 def _outcome(table: Table, ask: _Ask, completion: Completion) -> Triplet | Rejection:

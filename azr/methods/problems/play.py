@@ -15,8 +15,6 @@ from functools import partial
 from azr.buffer import AnswerRow, ProblemRow, TaskBuffer
 from azr.config.fields import ProblemsConfig
 from azr.errors import UserError
-from azr.evaluation.judging.check import Tools
-from azr.evaluation.judging.math_grader import MathGrader
 from azr.evaluation.probe_metrics import told
 from azr.methods.method import Play, Rollout, Seat, Stop
 from azr.methods.problems.confidence import spreads
@@ -59,7 +57,7 @@ class ProblemPlay:
         self._asked: list[Asked] = []
         self._looked_at: list[Asked] = []
         self._passes: Passes | None = None
-        self._tools = Tools(seat.table.sandbox, seat.closing.enter_context(MathGrader()))
+        self._tools = seat.table.tools
         self._temperature = settings.temperature or seat.table.config.rollout.temperature
         known = any(problem.answer is not None for problem in problems)
         self.legend = problem_line_key(name, settings.votes, known)
@@ -127,7 +125,7 @@ class ProblemPlay:
         wanted = Sampling(settings.votes, settings.max_tokens, self._temperature, sampling.top_p)
         with self._phase(f"answer {self._name}", len(problems) * settings.votes) as advance:
             asked = [self._asked[index] for index in problems]
-            answered = ask(self._table, self._tools, asked, wanted, purpose, advance)
+            answered = ask(self._table, asked, wanted, purpose, advance)
             return [self._pay(answers) for answers in answered]
 
     def _pay_greedy(self, number: int, paid: Sequence[Paid]) -> list[Paid]:
@@ -135,9 +133,7 @@ class ProblemPlay:
         sampling = Sampling(1, self._settings.max_tokens, temperature=0.0, top_p=1.0)
         asked = [one.answers.asked for one in paid if not one.left_out]
         with self._phase(f"greedy {self._name}", len(asked)) as advance:
-            answered = iter(
-                ask(self._table, self._tools, asked, sampling, ("step", number, self._name, "greedy"), advance)
-            )
+            answered = iter(ask(self._table, asked, sampling, ("step", number, self._name, "greedy"), advance))
             return [one if one.left_out else self._beside(one, next(answered)) for one in paid]
 
     def _beside(self, paid: Paid, greedy: Answers) -> Paid:
@@ -153,7 +149,7 @@ class ProblemPlay:
         asked = self._looked_at
         sampling = Sampling(look.samples, self._settings.max_tokens, look.temperature, look.top_p)
         with self._phase(f"look {self._name}", len(asked) * look.samples) as advance:
-            answered = ask(self._table, self._tools, asked, sampling, ("look", self._name), advance)
+            answered = ask(self._table, asked, sampling, ("look", self._name), advance)
         with self._buffer.transaction():
             for answers in answered:
                 self._buffer.add_look(look_row(number, self._name, answers))

@@ -6,6 +6,7 @@ from functools import partial
 from azr.config.fields import Config, Label, LookConfig, ProblemsConfig
 from azr.errors import UserError
 from azr.methods.method import Method, Room, Seat
+from azr.methods.problems.labels import WANT_SPREADS
 from azr.methods.problems.play import ProblemPlay
 from azr.problems.ballots import ballot_for
 from azr.problems.given import Given
@@ -32,6 +33,10 @@ def _settings(name: str, config: Config) -> ProblemsConfig:
 
 def _read(name: str, config: Config) -> Callable[[Seat], Method]:
     settings = _settings(name, config)
+    if config.learner.shard and settings.label in WANT_SPREADS:
+        raise UserError(
+            f"{name}.label={settings.label} asks a whole policy, which learner.shard=true leaves to no rank"
+        )
     look = settings.look
     beside = settings.sources
     looked = read_problems(look.sources, settings.data, beside=beside, limit=look.limit) if look.every else []

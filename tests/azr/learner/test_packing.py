@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from azr.learner import Sample
 from azr.learner.packing import PackedBatch, by_sample, pack, per_token
+from azr.ranks.group import deal_by_size
 
 
 def sample(prompt: str, response: str, temperature: float = 1.0) -> Sample:
@@ -201,3 +202,29 @@ def test_numbers_by_sample_come_back_as_they_went_in(samples: list[Sample], budg
         assert column.tolist() == [
             100 * i + s for i, s in zip(batch.samples.tolist(), batch.steps.tolist(), strict=True)
         ]
+
+
+trees = st.lists(
+    st.tuples(st.sampled_from(["a" * 30, "a" * 20 + "b" * 9, "c"]), st.text("xyz", min_size=1, max_size=40)),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(trees, st.integers(2, 5))
+def test_the_busiest_of_several_hands_has_no_more_than_in_rows_for_one(found, hands):
+    def busiest(batches):
+        sizes = [len(batch.input_ids) for batch in batches]
+        return max(sum(sizes[index] for index in hand) for hand in deal_by_size(sizes, hands))
+
+    samples = [sample(prompt, response) for prompt, response in found]
+    batches = pack(samples, 200, hands)
+    assert sorted({int(owner) for batch in batches for owner in batch.samples}) == list(range(len(samples)))
+    assert max(len(batch.input_ids) for batch in batches) <= 200
+    assert busiest(batches) <= busiest(pack(samples, 200))
+
+
+def test_a_row_is_divided_where_several_hands_would_wait_for_one():
+    samples = [sample(letter * 10, "x" * 11) for letter in "abcdef"]
+    assert [len(batch.input_ids) for batch in pack(samples, 200)] == [120]
+    assert [len(batch.input_ids) for batch in pack(samples, 200, hands=3)] == [40, 40, 40]

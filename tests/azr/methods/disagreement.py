@@ -6,7 +6,8 @@ docs/methods.md walks through this file; `methods: [tests.azr.methods.disagreeme
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
@@ -14,7 +15,7 @@ from azr.buffer import AnswerRow, ProblemRow, TaskBuffer
 from azr.methods.method import Play, Rollout, Room, Seat, Stop
 from azr.policy.model import encode_prompt
 from azr.problems.voting import Tally, tally
-from azr.rollout.asking import generate_and_judge
+from azr.rollout.asking import Table, generate_and_judge
 from azr.rollout.engine import Completion, Request
 from azr.seeds import derive_seed, stream
 from tasks.triplet import Prompt, Role
@@ -73,7 +74,7 @@ class Disagreement:
         )
 
     def _ask(self, what: str, number: int, prompts: list[Prompt], n: int, tokens: int) -> list[list[Completion]]:
-        """`n` responses to each prompt, as they are: there is nothing to judge."""
+        """`n` responses to each prompt."""
         requests = [
             Request(
                 prompt_ids=encode_prompt(self._table.policy, prompt, chat=False),
@@ -87,13 +88,23 @@ class Disagreement:
             for place, prompt in enumerate(prompts)
         ]
         with self._phase(what, len(requests) * n) as advance:
-            return generate_and_judge(self._table.engine, requests, lambda _, given: given, advance)
+            return generate_and_judge(self._table, [_Asked(request) for request in requests], advance)
 
     def _rollout(self, role: Role, place: int, prompt: Prompt, one: Completion, reward: float, limit: int) -> Rollout:
         ids = encode_prompt(self._table.policy, prompt, chat=False)
         temperature = self._config.rollout.temperature
         group = (NAME, role, place)
         return Rollout(role, (NAME, role), group, ids, one.token_ids, one.logprobs, temperature, reward, limit)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A prompt whose responses are taken as they are: there is nothing to judge (azr/rollout/asking.py, Case)."""
+
+    request: Request
+
+    def judge(self, table: Table, completions: Sequence[Completion]) -> list[Completion]:
+        return list(completions)
 
 
 def _number(answer: Completion) -> str | None:

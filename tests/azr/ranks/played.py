@@ -12,7 +12,7 @@ import torch
 from azr.config.settings import dump_config, load_config
 from azr.ranks.group import open_ranks
 from azr.ranks.serving import serve
-from azr.training.opening import open_parts
+from azr.training.opening import open_served
 from azr.training.run import Run
 from azr.training.train import train
 from tests.azr.players import scripted_engine, tiny_config
@@ -23,7 +23,7 @@ def main(model: str, runs: str, *words: str) -> None:
     torch.set_num_threads(1)
     with open_ranks() as ranks:
         if not ranks.leads:
-            serve(ranks, partial(open_parts, open_engine=scripted_engine))
+            serve(ranks, partial(open_served, open_engine=scripted_engine))
             return
         written = Path(runs) / "config.yaml"
         written.parent.mkdir(parents=True, exist_ok=True)

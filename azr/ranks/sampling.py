@@ -1,0 +1,172 @@
+"""Sampling from a model on all ranks, for `azr eval` and `azr boundary`: rank 0 asks, judges and writes.
+
+What another rank has sampled of a prompt is sent at once, so that a stop loses no more than one process would.
+"""
+
+import queue
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import torch
+
+from azr.config.fields import ModelConfig, RolloutConfig
+from azr.policy.model import Policy, load_policy
+from azr.ranks.group import Ranks, check_card, deal_by_size, open_ranks
+from azr.ranks.leading import End
+from azr.ranks.pulse import RankLostError
+from azr.rollout import open_engine
+from azr.rollout.engine import Completion, Engine, OnDone, Request
+
+
+@dataclass(frozen=True)
+class Open:
+    """A model to sample from, whose trained weights rank 0 spreads. See `open_engine` for `max_tokens`."""
+
+    model: ModelConfig
+    rollout: RolloutConfig
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Each rank's requests."""
+
+    shares: Sequence[Sequence[Request]]
+
+
+@dataclass(frozen=True)
+class Close:
+    """The model is done with."""
+
+
+@contextmanager
+def open_sampling(policy: Policy, opened: Open, ranks: Ranks) -> Iterator[Engine]:
+    """An engine that samples from `policy` on all ranks; without others it is this process's own."""
+    check_card(opened.model.device, ranks)
+    ranks.tell(opened)
+    _spread(policy, ranks)
+    engine = open_engine(policy, opened.rollout, opened.max_tokens)
+    try:
+        yield LeadingEngine(engine, ranks) if ranks.size > 1 else engine
+        ranks.tell(Close())
+    finally:
+        engine.close()
+
+
+def serve_models() -> None:
+    """Sample for rank 0 from the models that it opens, one after another, until it ends.
+
+    Ctrl-C ends this rank at once: rank 0 has what it sampled. Raises RankLostError where a rank is gone.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with open_ranks() as ranks:
+        while not isinstance(told := ranks.hear(), End):
+            policy = load_policy(told.model)
+            _spread(policy, ranks)
+            engine = open_engine(policy, told.rollout, told.max_tokens)
+            try:
+                while isinstance(asked := ranks.hear(), Generate):
+                    _send_samples(engine, asked.shares[ranks.rank], ranks)
+            finally:
+                engine.close()
+            if isinstance(asked, End):  # rank 0 met an error that it could tell
+                return
+
+
+class LeadingEngine:
+    """Implements azr.rollout.engine.Engine: requests are dealt by prompt, the most tokens first."""
+
+    def __init__(self, engine: Engine, ranks: Ranks) -> None:
+        self._engine = engine
+        self._ranks = ranks
+        self.name = engine.name
+
+    def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
+        """See Engine. Interrupted, it reports what has come of the others before it lets the interruption through."""
+        dealt = deal_by_size([request.n * request.max_tokens for request in requests], self._ranks.size)
+        self._ranks.tell(Generate([[requests[index] for index in share] for share in dealt]))
+        arrivals = _Arrivals(self._ranks)
+        found: dict[int, list[Completion]] = {}
+
+        def take(rank: int, number: int, completions: list[Completion]) -> None:
+            index = dealt[rank][number]
+            found[index] = completions
+            if on_done:
+                on_done(index, completions)
+
+        def on_own(number: int, completions: list[Completion]) -> None:
+            take(0, number, completions)
+            for arrived in arrivals.so_far():
+                take(*arrived)
+
+        try:
+            self._engine.generate([requests[index] for index in dealt[0]], on_own)
+            for arrived in arrivals.rest():
+                take(*arrived)
+        except BaseException:
+            with suppress(RankLostError):  # what ended this rank is what there is to tell
+                for arrived in arrivals.so_far():
+                    take(*arrived)
+            raise
+        return [found[index] for index in range(len(requests))]
+
+    def rest(self) -> None:
+        """See Engine. Nobody learns beside it."""
+
+    def update_weights(self, model: torch.nn.Module) -> None:
+        """See Engine. Raises ValueError: the others' weights would stay as they are."""
+        raise ValueError("the weights that all ranks sample from are spread when the model is opened")
+
+    def close(self) -> None:
+        """See Engine. Each rank's own is closed where it was opened."""
+
+
+class _Arrivals:
+    """What the other ranks send, in the order in which it comes: (rank, number of the request, its samples)."""
+
+    def __init__(self, ranks: Ranks) -> None:
+        self._ranks = ranks
+        self._come: queue.SimpleQueue[tuple[int, int, list[Completion]] | RankLostError | None] = queue.SimpleQueue()
+        self._sending = ranks.size - 1
+        for rank in range(1, ranks.size):
+            threading.Thread(target=self._listen, args=(rank,), name=f"rank {rank}", daemon=True).start()
+
+    def so_far(self) -> Iterator[tuple[int, int, list[Completion]]]:
+        """What has come and was not handed out. Raises RankLostError where a rank is gone."""
+        while not self._come.empty():
+            yield from self._next()
+
+    def rest(self) -> Iterator[tuple[int, int, list[Completion]]]:
+        """All that is still to come."""
+        while self._sending:
+            yield from self._next()
+
+    def _next(self) -> Iterator[tuple[int, int, list[Completion]]]:
+        come = self._come.get()
+        if isinstance(come, RankLostError):
+            raise come
+        if come is None:
+            self._sending -= 1
+        else:
+            yield come
+
+    def _listen(self, rank: int) -> None:
+        try:
+            while sent := self._ranks.receive(rank):
+                self._come.put((rank, *sent))
+            self._come.put(None)
+        except RankLostError as error:
+            self._come.put(error)
+
+
+def _send_samples(engine: Engine, requests: Sequence[Request], ranks: Ranks) -> None:
+    engine.generate(requests, lambda number, completions: ranks.send((number, completions)))
+    ranks.send(None)
+
+
+def _spread(policy: Policy, ranks: Ranks) -> None:
+    """Rank 0's weights, of those that training may have changed."""
+    ranks.spread([weight.data for weight in policy.model.parameters() if weight.requires_grad])
