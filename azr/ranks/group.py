@@ -77,10 +77,18 @@ class Ranks:
         self._together(lambda: dist.send_object_list([item], dst=0, group=self.objects))
 
     def receive(self, rank: int) -> Any:
-        """What another rank sends next. Blocking; one thread a rank may wait."""
+        """What another rank sends next. Blocking; one thread a rank may wait.
+
+        Raises RuntimeError as soon as the rank is gone, of which `lost_touch` makes who it was.
+        """
         sent: list[Any] = [None]
-        self._together(lambda: dist.recv_object_list(sent, src=rank, group=self.objects))
+        dist.recv_object_list(sent, src=rank, group=self.objects)
         return sent[0]
+
+    def lost_touch(self, error: RuntimeError) -> RankLostError:
+        """What to raise where talking failed: it names who is gone, which takes some seconds to hear."""
+        lost = self.pulse.lost() if self.pulse else ""
+        return RankLostError(lost or f"rank {self.rank} lost touch with the others: {error}")
 
     def sum(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over the ranks, the same bits on all of them."""
@@ -108,8 +116,7 @@ class Ranks:
         try:
             talk()
         except RuntimeError as error:
-            lost = self.pulse.lost() if self.pulse else ""
-            raise RankLostError(lost or f"rank {self.rank} lost touch with the others: {error}") from error
+            raise self.lost_touch(error) from error
 
 
 ALONE = Ranks()

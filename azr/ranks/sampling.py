@@ -6,8 +6,9 @@ What another rank has sampled of a prompt is sent at once, so that a stop loses 
 import queue
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -16,9 +17,11 @@ from azr.config.fields import ModelConfig, RolloutConfig
 from azr.policy.model import Policy, load_policy
 from azr.ranks.group import Ranks, check_card, deal_by_size, open_ranks
 from azr.ranks.leading import End
-from azr.ranks.pulse import RankLostError
 from azr.rollout import open_engine
 from azr.rollout.engine import Completion, Engine, OnDone, Request
+
+_Arrived = tuple[int, int, list[Completion]]
+_ENDING_S = 10.0  # for which a rank that ends waits for the others to do so
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,8 @@ class LeadingEngine:
             for arrived in arrivals.rest():
                 take(*arrived)
         except BaseException:
-            with suppress(RankLostError):  # what ended this rank is what there is to tell
-                for arrived in arrivals.so_far():
-                    take(*arrived)
+            for arrived in arrivals.last():
+                take(*arrived)
             raise
         return [found[index] for index in range(len(requests))]
 
@@ -129,25 +131,38 @@ class _Arrivals:
 
     def __init__(self, ranks: Ranks) -> None:
         self._ranks = ranks
-        self._come: queue.SimpleQueue[tuple[int, int, list[Completion]] | RankLostError | None] = queue.SimpleQueue()
+        self._come: queue.SimpleQueue[_Arrived | RuntimeError | None] = queue.SimpleQueue()
         self._sending = ranks.size - 1
-        for rank in range(1, ranks.size):
-            threading.Thread(target=self._listen, args=(rank,), name=f"rank {rank}", daemon=True).start()
+        self._threads = [
+            threading.Thread(target=self._listen, args=(rank,), name=f"rank {rank}", daemon=True)
+            for rank in range(1, ranks.size)
+        ]
+        for thread in self._threads:
+            thread.start()
 
-    def so_far(self) -> Iterator[tuple[int, int, list[Completion]]]:
+    def so_far(self) -> Iterator[_Arrived]:
         """What has come and was not handed out. Raises RankLostError where a rank is gone."""
         while not self._come.empty():
             yield from self._next()
 
-    def rest(self) -> Iterator[tuple[int, int, list[Completion]]]:
-        """All that is still to come."""
+    def rest(self) -> Iterator[_Arrived]:
+        """All that is still to come. Raises RankLostError where a rank is gone."""
         while self._sending:
             yield from self._next()
 
-    def _next(self) -> Iterator[tuple[int, int, list[Completion]]]:
+    def last(self) -> Iterator[_Arrived]:
+        """What has come, where this rank ends: with the others, as a rule, so that no thread waits on in vain."""
+        deadline = time.monotonic() + _ENDING_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        while not self._come.empty():
+            if isinstance(come := self._come.get(), tuple):
+                yield come
+
+    def _next(self) -> Iterator[_Arrived]:
         come = self._come.get()
-        if isinstance(come, RankLostError):
-            raise come
+        if isinstance(come, RuntimeError):
+            raise self._ranks.lost_touch(come) from come
         if come is None:
             self._sending -= 1
         else:
@@ -158,7 +173,7 @@ class _Arrivals:
             while sent := self._ranks.receive(rank):
                 self._come.put((rank, *sent))
             self._come.put(None)
-        except RankLostError as error:
+        except RuntimeError as error:
             self._come.put(error)
 
 

@@ -66,7 +66,7 @@ def test_what_was_answered_before_a_stop_is_kept_and_gone_on_from(model, tmp_pat
     launched.send_signal(signal.SIGINT)
     _, said = launched.communicate(timeout=60)
     kept = lines(tmp_path / "2")
-    assert "interrupted" in said
+    assert "terminate called" not in said  # by the C++ library, where a thread is left waiting
     assert 24 <= len(kept) < 24 * 60
     assert all("verdict" in json.loads(line) for line in kept)
     for ranks in (1, 2):
