@@ -5,7 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -121,6 +121,7 @@ def test_the_majority_pays_whether_it_is_right_or_not(model, problems, tmp_path)
     assert "learner/kl" in lines[-1]
 
 
+@settings(deadline=None)
 @given(size=st.integers(1, 30), data=st.data())
 def test_every_pass_takes_every_problem_once_and_no_step_has_one_twice(size, data):
     batch = data.draw(st.integers(1, size))
