@@ -103,6 +103,7 @@ class Study:
         words = [
             f"steps={arguments.steps}",
             "rlvr.sources=[small-own-d-tune]",
+            "rlvr.look.every=0",
             f"rlvr.batch={arguments.prompts}",
             f"rlvr.votes={arguments.answers}",
             f"learner.estimator={name}",
@@ -162,7 +163,8 @@ class Study:
                 seed = int(place.stem.removeprefix(f"{name}-"))
                 before = _lines(self._reading(UNTRAINED, seed))
                 run = Run(self._out / "runs" / f"{name}-{seed}")
-                yield Compared(name, seed, before, _lines(place), read_metrics(run.metrics), _peak_gib(self._peak(run)))
+                steps = [line for line in read_metrics(run.metrics) if line["step"]]  # 0 has the look before training
+                yield Compared(name, seed, before, _lines(place), steps, _peak_gib(self._peak(run)))
 
 
 COLUMNS = (
