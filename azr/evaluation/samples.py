@@ -96,8 +96,14 @@ def written_whole(path: Path) -> Iterator[TextIO]:
         partial.unlink(missing_ok=True)
 
 
-def write_judged(file: TextIO, task_id: str, completion: str, judgement: Judgement, **more: Any) -> None:
+def write_judged(file: TextIO, task_id: str, completion: str, judgement: Judgement) -> None:
     """Appends one judged sample and flushes, so that a process that dies next loses nothing."""
+    file.write(judged_line(task_id, completion, judgement))
+    file.flush()
+
+
+def judged_line(task_id: str, completion: str, judgement: Judgement, **more: Any) -> str:
+    """The line of one judged sample, its end included."""
     record = {
         "task_id": task_id,
         "completion": completion,
@@ -107,8 +113,7 @@ def write_judged(file: TextIO, task_id: str, completion: str, judgement: Judgeme
         **({} if judgement.repeats is None else {"repeats": judgement.repeats}),
         **more,
     }
-    file.write(json_line(record))
-    file.flush()
+    return json_line(record)
 
 
 def _read_sample(record: Any, known_ids: Collection[str] | None) -> Sample | str:

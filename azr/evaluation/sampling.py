@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
 
 from transformers import PreTrainedTokenizerBase
 
@@ -14,7 +13,7 @@ from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.judging.check import Judgement, Tools
 from azr.evaluation.plan import SamplingSettings
-from azr.evaluation.samples import Sample, read_samples, write_judged
+from azr.evaluation.samples import Sample, judged_line, read_samples
 from azr.policy.image_text import ImagePrompt, chat_text, image_prompt, model_inputs, text_ids
 from azr.policy.model import Policy, encode_prompt
 from azr.rollout.engine import Completion, Engine, Request
@@ -162,18 +161,20 @@ def sample_benchmark(
     with file.open("a", encoding="utf-8") as output, ThreadPoolExecutor(JUDGES) as threads:
         desk = _Desk([(problem, problem.prompts[respondent.settings.form].answer_prefix) for problem in waiting], tools)
 
+        def write_finished(wait: bool) -> None:
+            for answers in desk.finished(wait):
+                output.write("".join(answer.line() for answer in answers))
+                output.flush()
+                advance(len(answers))
+
         def on_done(index: int, completions: list[Completion]) -> None:
             desk.take(threads, index, completions)
-            for answer in desk.finished(wait=False):
-                answer.write(output)
-                advance(1)
+            write_finished(wait=False)
 
         try:
             respondent.engine.generate(requests, on_done)
         finally:
-            for answer in desk.finished(wait=True):
-                answer.write(output)
-                advance(1)
+            write_finished(wait=True)
     return _first(_usable(file, problems), samples)
 
 
@@ -186,10 +187,9 @@ class _Answer:
     judgement: Judgement
     completion: Completion
 
-    def write(self, output: TextIO) -> None:
-        """Appends it. Its tokens and their surprise, -log p at the temperature of sampling, give an entropy."""
-        write_judged(
-            output,
+    def line(self) -> str:
+        """As it is written. Its tokens and their surprise, -log p at the temperature of sampling, give an entropy."""
+        return judged_line(
             self.task_id,
             self.text,
             self.judgement,
@@ -213,13 +213,18 @@ class _Desk:
         texts = [prefix + completion.text for completion in completions]
         self._open.append((problem, texts, completions, threads.submit(problem.check.judge, self._tools, texts)))
 
-    def finished(self, wait: bool) -> Iterator[_Answer]:
-        """What is judged and was not handed out yet; all of it with `wait`."""
+    def finished(self, wait: bool) -> Iterator[list[_Answer]]:
+        """What is judged and was not handed out yet, all answers to a problem together; all problems with `wait`.
+
+        Who is interrupted with them in hand has written all or none: a problem without a line is asked again.
+        """
         for entry in [entry for entry in self._open if wait or entry[3].done()]:
             self._open.remove(entry)
             problem, texts, completions, future = entry
-            for text, completion, judgement in zip(texts, completions, future.result(), strict=True):
-                yield _Answer(problem.task_id, text, judgement, completion)
+            yield [
+                _Answer(problem.task_id, text, judgement, completion)
+                for text, completion, judgement in zip(texts, completions, future.result(), strict=True)
+            ]
 
 
 def _usable(file: Path, problems: Sequence[Problem]) -> list[Sample]:

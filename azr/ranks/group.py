@@ -112,6 +112,11 @@ class Ranks:
 
         self._together(send)
 
+    def raise_for_lost(self) -> None:
+        """Raise RankLostError where a rank is gone."""
+        if self.pulse and (lost := self.pulse.lost()):
+            raise RankLostError(lost)
+
     def _together(self, talk: Callable[[], None]) -> None:
         try:
             talk()
