@@ -4,9 +4,7 @@ A side's samples lie where azr eval run puts them (or in a folder of the study's
 call finds them with or without the model.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +27,6 @@ from azr.evaluation.sampling import (
 )
 from azr.policy.model import load_tokenizer
 from azr.ranks.group import Ranks
-
-TOLD_EVERY_S = 60.0  # where there is no terminal to draw a bar in
 
 
 def common_form(sides: Sequence[NamedSide], style: PromptForm | None, problems: ProblemSet) -> PromptForm:
@@ -75,29 +71,7 @@ def sample_side(
     with (
         asked_model(side.model, plan, plan.form, problems.asked, ranks) as respondent,
         open_tools() as tools,
-        _told(console, side.label, total, missing) as advance,
+        progress_bar(console, side.label, total, total - missing) as advance,
     ):
         sample_benchmark(respondent, problems.benchmark, problems.asked, plan.samples, file, tools, advance)
     return file
-
-
-@contextmanager
-def _told(console: Console, label: str, total: int, missing: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar; where none can be drawn, a line a minute, for a log."""
-    with progress_bar(console, label, total) as bar:
-        if console.is_terminal:
-            yield bar
-            return
-        began = told = time.monotonic()
-        done = 0
-
-        def advance(more: int) -> None:
-            nonlocal done, told
-            done += more
-            now = time.monotonic()
-            if now - told >= TOLD_EVERY_S:
-                told = now
-                left = (total - done) * (now - began) / max(1, done - (total - missing))
-                console.print(f"{label}: {done:,} of {total:,}, some {left / 60:.0f} minutes left", soft_wrap=True)
-
-        yield advance

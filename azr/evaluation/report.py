@@ -1,5 +1,6 @@
 """How scores and comparisons look in a terminal."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,11 +13,18 @@ from azr.evaluation.samples import LineProblem
 from azr.evaluation.scoring import Score
 
 SHOWN_LINES = 10
+TOLD_EVERY_S = 60.0  # where there is no terminal to draw a bar in
 
 
 @contextmanager
-def progress_bar(console: Console, title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar that runs to `total`; yields the function that moves it on. Nothing is drawn where output is piped."""
+def progress_bar(console: Console, title: str, total: int, there: int = 0) -> Iterator[Callable[[int], None]]:
+    """A bar that runs to `total`; yields the function that moves it on. Where output is piped, a line a minute.
+
+    `there`: how many were done before, and take no time now.
+    """
+    if not console.is_terminal:
+        yield _line_a_minute(console, title, total, there)
+        return
     columns = (
         TextColumn("{task.description:<14}"),
         BarColumn(),
@@ -25,9 +33,25 @@ def progress_bar(console: Console, title: str, total: int) -> Iterator[Callable[
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task(title, total=total)
         yield lambda done: progress.update(bar, advance=done)
+
+
+def _line_a_minute(console: Console, title: str, total: int, there: int) -> Callable[[int], None]:
+    began = told = time.monotonic()
+    done = 0
+
+    def advance(more: int) -> None:
+        nonlocal done, told
+        done += more
+        now = time.monotonic()
+        if now - told >= TOLD_EVERY_S:
+            told = now
+            left = (total - done) * (now - began) / max(1, done - there)
+            console.print(f"{title}: {done:,} of {total:,}, some {left / 60:.0f} min left", soft_wrap=True)
+
+    return advance
 
 
 def print_scores(scores: Sequence[Score], console: Console) -> None:

@@ -25,6 +25,7 @@ from azr.evaluation.sampling import (
     Respondent,
     claim_folder,
     form_of_images,
+    missing_samples,
     natural_form,
     prompt_length,
     sample_benchmark,
@@ -58,7 +59,9 @@ def evaluate(
     with asked_model(named, plan, form, everything, ranks) as respondent, open_tools() as tools:
         for benchmark, problems in benchmarks:
             file = folder / f"{benchmark.name}.jsonl"
-            with progress_bar(console, benchmark.title, len(problems) * plan.samples) as advance:
+            total = len(problems) * plan.samples
+            there = total - missing_samples(file, problems, plan.samples)
+            with progress_bar(console, benchmark.title, total, there) as advance:
                 samples = sample_benchmark(respondent, benchmark, problems, plan.samples, file, tools, advance)
             scores.append(score_judged(benchmark.name, problems, samples, wanted_ks(plan.samples)))
     save(folder, named.label, scores, console)
