@@ -66,8 +66,9 @@ def _keys(section: Sequence[str]) -> list[str]:
 
 
 def _elsewhere(name: str) -> list[str]:
-    """Full keys in any section whose last part is `name`, or near it."""
-    full = {key.rsplit(".", 1)[-1]: key for key in reversed(_all_keys(Config))}
+    """Full keys in any section whose last part is `name`, or near it; of several the one that lies least deep."""
+    deepest_first = sorted(reversed(_all_keys(Config)), key=lambda key: -key.count("."))
+    full = {key.rsplit(".", 1)[-1]: key for key in deepest_first}
     return [full[match] for match in difflib.get_close_matches(name, full, n=1)]
 
 
