@@ -67,8 +67,9 @@ def _keys(section: Sequence[str]) -> list[str]:
 
 def _elsewhere(name: str) -> list[str]:
     """Full keys in any section whose last part is `name`, or near it; of several the one that lies least deep."""
-    deepest_first = sorted(reversed(_all_keys(Config)), key=lambda key: -key.count("."))
-    full = {key.rsplit(".", 1)[-1]: key for key in deepest_first}
+    full: dict[str, str] = {}
+    for key in sorted(_all_keys(Config), key=lambda key: key.count(".")):
+        full.setdefault(key.rsplit(".", 1)[-1], key)
     return [full[match] for match in difflib.get_close_matches(name, full, n=1)]
 
 
