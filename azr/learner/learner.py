@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.nn import Parameter
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 
@@ -40,7 +39,7 @@ from azr.learner.schedule import learning_rate_factor, take_up
 from azr.learner.sharding import ShardedAdamW, check_sharded, gathered, let_go, shard, whole_weights
 from azr.learner.statistics import TokenRecord, summary
 from azr.policy.device import own_random_state
-from azr.policy.model import Policy
+from azr.policy.model import Policy, trained_weights
 from azr.ranks.group import ALONE, Ranks, deal_by_size
 
 OnProgress = Callable[[int, int], None]
@@ -130,9 +129,9 @@ class Learner:
                 self._logprobs(idle, self._mask(idle))  # whose forward pass is the first is the root of all shards
             let_go(self._forward)
             apart = self._dtype != torch.float32
-            return ShardedAdamW(_trainable(self._policy), *settings, masters_apart=apart, ranks=self._ranks)
+            return ShardedAdamW(trained_weights(self._policy), *settings, masters_apart=apart, ranks=self._ranks)
         optimizer = HostAdamW if config.optimizer_on_host else MasterAdamW
-        return optimizer(_trainable(self._policy), *settings)
+        return optimizer(trained_weights(self._policy), *settings)
 
     def credit(self, samples: Sequence[Sample], outcomes: Sequence[Outcome]) -> list[Sample]:
         """The samples with the advantages that the config's estimators make of what each earned, ready for `step`.
@@ -388,10 +387,6 @@ class _Progress:
         self._done += len(micro.batch.input_ids)
         if self._on_progress:
             self._on_progress(self._done, self._total)
-
-
-def _trainable(policy: Policy) -> list[Parameter]:
-    return [weight for weight in policy.model.parameters() if weight.requires_grad]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ What was left out: penalties for the distance from the start, a critic, masters 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -146,7 +146,7 @@ class ShardedAdamW:
     def missing_moments(self) -> list[Tensor]:
         """See Optimizer."""
         return [
-            torch.empty_like(shard.to_local())  # type: ignore[attr-defined]  # a DTensor, whose class Parameter hides
+            torch.empty_like(cast(DTensor, shard).to_local())  # whose class Parameter hides
             for shard in self._shards
             if not self.adamw.state.get(shard)
             for _ in "mv"

@@ -14,6 +14,7 @@ import torch
 from peft import LoraConfig as PeftLoraConfig
 from peft import PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
+from torch.nn import Parameter
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -61,6 +62,11 @@ class Policy:
         ids = configured if isinstance(configured, list) else [configured]
         ends = (*ids, self.tokenizer.eos_token_id, end_of_turn(self.tokenizer, self.processor))
         return frozenset(i for i in ends if i is not None)
+
+
+def trained_weights(policy: Policy) -> list[Parameter]:
+    """The weights that training changes: all of them, or the adapter's."""
+    return [weight for weight in policy.model.parameters() if weight.requires_grad]
 
 
 def end_of_turn(tokenizer: PreTrainedTokenizerBase, processor: ProcessorMixin | None = None) -> int | None:

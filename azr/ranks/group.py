@@ -108,7 +108,7 @@ class Ranks:
 
         def send() -> None:
             for tensor in tensors:
-                dist.broadcast(tensor, src=0)
+                dist.broadcast(tensor.detach(), src=0)
 
         self._together(send)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from azr.config.fields import ModelConfig, RolloutConfig
-from azr.policy.model import Policy, load_policy
+from azr.policy.model import Policy, load_policy, trained_weights
 from azr.ranks.group import Ranks, check_card, deal_by_size, open_ranks
 from azr.ranks.leading import End
 from azr.rollout import open_engine
@@ -50,7 +50,7 @@ def open_sampling(policy: Policy, opened: Open, ranks: Ranks) -> Iterator[Engine
     """An engine that samples from `policy` on all ranks; without others it is this process's own."""
     check_card(opened.model.device, ranks)
     ranks.tell(opened)
-    _spread(policy, ranks)
+    ranks.spread(trained_weights(policy))
     engine = open_engine(policy, opened.rollout, opened.max_tokens)
     try:
         yield LeadingEngine(engine, ranks) if ranks.size > 1 else engine
@@ -68,7 +68,7 @@ def serve_models() -> None:
     with open_ranks() as ranks:
         while not isinstance(told := ranks.hear(), End):
             policy = load_policy(told.model)
-            _spread(policy, ranks)
+            ranks.spread(trained_weights(policy))
             engine = open_engine(policy, told.rollout, told.max_tokens)
             try:
                 while isinstance(asked := ranks.hear(), Generate):
@@ -180,8 +180,3 @@ class _Arrivals:
 def _send_samples(engine: Engine, requests: Sequence[Request], ranks: Ranks) -> None:
     engine.generate(requests, lambda number, completions: ranks.send((number, completions)))
     ranks.send(None)
-
-
-def _spread(policy: Policy, ranks: Ranks) -> None:
-    """Rank 0's weights, of those that training may have changed."""
-    ranks.spread([weight.data for weight in policy.model.parameters() if weight.requires_grad])

@@ -31,7 +31,7 @@ from azr.methods.method import Method, Seat
 from azr.planning.machine import machine_here
 from azr.planning.memory import plan_memory
 from azr.policy.device import own_random_state
-from azr.policy.model import Policy, load_policy
+from azr.policy.model import Policy, load_policy, trained_weights
 from azr.policy.shape import read_shape
 from azr.ranks.group import ALONE, Ranks, check_card
 from azr.ranks.leading import LeadingLearner, led_learner
@@ -189,7 +189,7 @@ def _open_table(
 ) -> tuple[Table, Learner]:
     """What every rank has. The weights and the learner's state are rank 0's, which reads them from `checkpoint`."""
     policy = _load_policy(config, checkpoint and checkpoint / "model")
-    ranks.spread([weight.data for weight in policy.model.parameters() if weight.requires_grad])
+    ranks.spread(trained_weights(policy))
     sandbox = stack.enter_context(Sandbox(_sandbox_config(config, ranks)))
     grader = stack.enter_context(MathGrader())
     learner = _open_learner(policy, config, ranks)
