@@ -1,6 +1,7 @@
 """What commands share: how a run is named, how JSON is printed, and how a page is written."""
 
 import json
+import os
 import sys
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -19,6 +20,14 @@ def print_json(value: Any) -> None:
     """Print a dataclass, or plain data with dataclasses in it, as JSON."""
     json.dump(value, sys.stdout, indent=2, default=_plain)
     print()
+
+
+def check_page(page: Path) -> None:
+    """Raise UserError where a page can't be written: asked before long work, so that it isn't told after it."""
+    if page.is_dir():
+        raise UserError(f"{page} can't be written: it is a folder; name a file in it")
+    if not os.access(page.parent, os.W_OK):
+        raise UserError(f"{page} can't be written: make its folder first, or choose another with --out")
 
 
 def write_page(page: Path, html: str) -> str:

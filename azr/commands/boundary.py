@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from azr.commands.arguments import AsJson, print_json, write_page
+from azr.commands.arguments import AsJson, check_page, print_json, write_page
 from azr.commands.eval import Data
 from azr.config.choices import EngineChoice, Precision
 from azr.errors import UserError
@@ -159,6 +159,9 @@ def boundary(
         raise UserError("--steps wants one run, and --benchmark NAME: what its checkpoints are asked")
     words = [f"step {step}={sides[0]}@{step}" for step in course_of_run] or sides
     named = named_sides(words, label or [], problems.benchmark.name if problems else None)
+    names = [f"{Path(sides[0]).name}-steps"] if course_of_run else [file_name(side.label) for side in named]
+    page = out or Path(f"boundary-{'-'.join(names)}.html")
+    check_page(page)
     others = _other_answers(answers or [], [side.label for side in named])
     if (perplexity or others) and problems is None:
         raise UserError("--perplexity scores answers behind their questions: name them with --benchmark")
@@ -180,8 +183,6 @@ def boundary(
 
         likely = score_all(named, compared, gathered.plans, problems, found.ids, perplexity or 1, others, notes)
         found = replace(found, perplexities=likely)
-    names = [f"{Path(sides[0]).name}-steps"] if course_of_run else [file_name(side.label) for side in named]
-    page = out or Path(f"boundary-{'-'.join(names)}.html")
     questions = {task_id: _question(problem) for task_id, problem in problems.by_id.items()} if problems else {}
     html = render(found, questions)
     written = write_page(page, html)

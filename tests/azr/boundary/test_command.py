@@ -119,7 +119,8 @@ def test_delta_se_of_a_published_table(two):
         (["base.jsonl", "rl.jsonl.gz", "--data", "."], "name it with --benchmark"),
         (["base.jsonl", "rl.jsonl.gz", "--benchmark", "chess"], "no benchmark chess"),
         (["base.jsonl", "rl.jsonl.gz", "--marks", "none.jsonl"], "none.jsonl can't be read"),
-        (["base.jsonl", "rl.jsonl.gz", "--out", "no/page.html"], "can't be written"),
+        (["base.jsonl", "rl.jsonl.gz", "--out", "no/page.html"], "make its folder first"),
+        (["base.jsonl", "rl.jsonl.gz", "--out", "."], "it is a folder"),
     ],
 )
 def test_mistakes_are_one_line(two, words, message):

@@ -95,6 +95,11 @@ def test_models_are_asked_once_and_their_samples_read_ever_after(place, asked):
     assert len(asked) == 4
 
 
+def test_a_page_that_cant_be_written_is_told_before_anything_is_asked(place, asked):
+    assert "make its folder first" in refused(*crux(place, "a=base", "b=other", "-n", 4, "--out", "no/page.html"))
+    assert not asked
+
+
 def test_a_stopped_study_goes_on(place, asked, monkeypatch):
     whole = found(*crux(place, "a=base", "b=other", "-n", 4, "--folder", "whole"))
     del asked[:]
