@@ -1,6 +1,7 @@
 """Figures of a whole buffer: by task type, and over the steps."""
 
 import sqlite3
+import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -63,13 +64,16 @@ class BufferStatistics:
     problems: tuple[ProblemFigures, ...] = ()
 
 
-def buffer_statistics(db: sqlite3.Connection, rows: int = 12) -> BufferStatistics:
-    """Figures of a buffer, its steps gathered into at most `rows` stretches of equal length; seeding stands alone."""
-    (attempts,) = db.execute("SELECT COUNT(*) FROM attempt").fetchone()
+def buffer_statistics(db: sqlite3.Connection, rows: int = 12, until: int = sys.maxsize) -> BufferStatistics:
+    """Figures of a buffer, its steps gathered into at most `rows` stretches of equal length; seeding stands alone.
+
+    What steps after `until` brought is left out (but for given problems, whose figures are the whole run's).
+    """
+    (attempts,) = db.execute("SELECT COUNT(*) FROM attempt WHERE step <= ?", (until,)).fetchone()
     return BufferStatistics(
-        total=_grouped(db, "0").get(0, _EMPTY),
-        by_type={str(name): figures for name, figures in sorted(_grouped(db, "type").items())},
-        by_step=_by_step(db, rows),
+        total=_grouped(db, "0", until).get(0, _EMPTY),
+        by_type={str(name): figures for name, figures in sorted(_grouped(db, "type", until).items())},
+        by_step=_by_step(db, rows, until),
         attempts=attempts,
         problems=problem_figures(db),
     )
@@ -79,12 +83,13 @@ _PROPOSED = "origin != 'varied'"  # other inputs of a program are nobody's inven
 _EMPTY = Figures(0, 0, {}, 0, None, None, None, None, None, 0, 0)
 
 
-def _by_step(db: sqlite3.Connection, rows: int) -> tuple[StepFigures, ...]:
+def _by_step(db: sqlite3.Connection, rows: int, until: int) -> tuple[StepFigures, ...]:
     (last,) = db.execute(
         "SELECT MAX((SELECT COALESCE(MAX(step), 0) FROM task), (SELECT COALESCE(MAX(step), 0) FROM proposal))"
     ).fetchone()
+    last = min(last, until)
     width = max(1, -(-last // rows))
-    groups = _grouped(db, f"(step + {width - 1}) / {width}")  # seeding is group 0, steps 1 to width are group 1
+    groups = _grouped(db, f"(step + {width - 1}) / {width}", until)  # seeding is group 0, steps 1 to width are group 1
     stretches, programs = [], 0
     for group, figures in sorted(groups.items()):
         programs += figures.new
@@ -93,22 +98,26 @@ def _by_step(db: sqlite3.Connection, rows: int) -> tuple[StepFigures, ...]:
     return tuple(stretches)
 
 
-def _grouped(db: sqlite3.Connection, group: str) -> dict[Any, Figures]:
-    """Figures by the value of an SQL expression over columns that `proposal` and `task` share."""
+def _grouped(db: sqlite3.Connection, group: str, until: int) -> dict[Any, Figures]:
+    """Figures by the value of an SQL expression over columns that `proposal` and `task` share, up to step `until`."""
     outcomes: dict[Any, Counter[str | None]] = defaultdict(Counter)
-    for key, rejection, count in db.execute(f"SELECT {group}, rejection, COUNT(*) FROM proposal GROUP BY 1, 2"):
+    for key, rejection, count in db.execute(
+        f"SELECT {group}, rejection, COUNT(*) FROM proposal WHERE step <= ? GROUP BY 1, 2", (until,)
+    ):
         outcomes[key][rejection] = count
     tasks = {
         key: values
         for key, *values in db.execute(
             f"SELECT {group}, COUNT(*), AVG(learnability), AVG(solve_rate), AVG(lines), AVG(nodes), AVG(branches),"
-            f" COUNT(DISTINCT program_fingerprint) FROM task WHERE {_PROPOSED} GROUP BY 1"
+            f" COUNT(DISTINCT program_fingerprint) FROM task WHERE {_PROPOSED} AND step <= ? GROUP BY 1",
+            (until,),
         )
     }
     new = dict(
         db.execute(
             f"SELECT {group}, COUNT(*) FROM task WHERE id IN (SELECT MIN(id) FROM task GROUP BY program_fingerprint)"
-            f" AND {_PROPOSED} GROUP BY 1"
+            f" AND {_PROPOSED} AND step <= ? GROUP BY 1",
+            (until,),
         )
     )
     figures = {}

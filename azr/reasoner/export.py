@@ -65,7 +65,7 @@ def model_card(trained: Trained, library: str, use: list[str]) -> str:
     """README.md of an exported folder: what it is, how it came about, how to use it. `library` loads it, by `use`."""
     config, run = trained.config, trained.run
     with reading(run) as db:
-        statistics = buffer_statistics(db)
+        statistics = buffer_statistics(db, until=trained.state.step)
     versions = trained.state.versions | {"transformers": metadata.version("transformers")}
     lines = [
         "---",

@@ -99,6 +99,14 @@ def test_export_has_weights_tokenizer_generation_config_and_card(trained, tmp_pa
     assert f"torch {torch.__version__}" in card
 
 
+def test_the_card_of_an_earlier_checkpoint_counts_up_to_it(trained):
+    found, _ = trained
+    early = replace(found, state=replace(found.state, step=2))
+    card = model_card(early, "transformers", [])
+    assert "| deduction | 18 | 50% | 9 |" in card
+    assert "108 judged answers" in card
+
+
 def test_card_says_what_it_learned_from(tmp_path):
     run = given_run(tmp_path / "given")
     trained = Trained(run, run_config(run), run.checkpoints / "step-000008", CheckpointState(STEPS, {}, "", {}))
