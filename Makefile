@@ -50,7 +50,7 @@ selfplay: setup
 	@if [ -f $(RUN)/config.yaml ]; then $(BIN)/azr train $(RUN) --resume; else $(BIN)/azr train configs/quickstart.yaml; fi
 
 test: setup
-	@$(BIN)/python -m pytest -q
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: setup
 	@$(BIN)/python -m pytest -q -m 'slow and not vllm'
