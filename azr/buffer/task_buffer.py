@@ -257,6 +257,12 @@ class TaskBuffer:
             "SELECT id, program FROM task WHERE type = ? AND origin != ? ORDER BY id", (task_type, Origin.VARIED)
         ).fetchall()
 
+    def program_fingerprints(self, task_type: TaskType) -> list[tuple[int, str]]:
+        """(id, fingerprint of the program) of every task of that type, oldest first."""
+        return self._db.execute(
+            "SELECT id, program_fingerprint FROM task WHERE type = ? ORDER BY id", (task_type,)
+        ).fetchall()
+
     def ids(self, task_type: TaskType) -> Sequence[int]:
         """The ids of every task of that type, oldest first."""
         return self._ids[task_type]

@@ -128,7 +128,8 @@ class SolverConfig:
     # From here on ours.
     rounds: Positive = 1  # updates a step: the first has the proposals too, the others the buffer's tasks alone
     draw: Draw = Draw.UNIFORM  # `uncertain` draws over all types at once, batch tasks for each
-    draw_floor: Fraction = 0.15  # with `uncertain`, at solve rate p a task weighs this + 4 p (1 - p)
+    draw_floor: Fraction = 0.15  # with `uncertain`, at solve rate p a task weighs (this + 4 p (1 - p))^draw_power
+    draw_power: NonNegative = 1.0  # larger: more often the tasks that teach, and sooner by heart
     copy_penalty: NonNegative = 0.0  # off what trains, for a wrong answer that repeats a question that others got right
 
 

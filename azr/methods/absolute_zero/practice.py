@@ -1,8 +1,10 @@
 """Which tasks the solver practises on: what is new first, and of the buffer the tasks it is unsure of.
 
 A task that is always or never solved has nothing to teach a group estimator, and which ones are changes as the model
-does. So the solve rate that a task is drawn by is the share of right answers among its newest ones, which the buffer
-stores: a resumed run reckons with the same rates.
+does. So a task is drawn by a guess at its solve rate: the share of right answers among its newest ones, pulled towards
+that of the other tasks of its program, which is pulled towards that of all. Most tasks of a large buffer were never
+tried, and a small model solves few of them: they are as hard as their kin, not a toss-up. The answers are in the
+buffer, so that a resumed run reckons with the same rates.
 """
 
 import random
@@ -17,7 +19,8 @@ from tasks.triplet import Triplet, Verdict
 
 Streams = Callable[..., random.Random]  # words that say what for -> the round's generator for it
 
-UNKNOWN = 0.5  # the rate of a task that nobody has tried: as uncertain as can be
+KIN = 2  # answers that the rate of a task's program weighs as much as, beside the task's own
+ALL = 8  # and that the rate of all tasks weighs as much as, beside the program's
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,21 @@ class Source:
     stored: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Answers, and how many of them are right."""
+
+    right: int = 0
+    answers: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.right + other.right, self.answers + other.answers)
+
+    def rate(self, expected: float, weight: int) -> float:
+        """The share of right ones, with `weight` answers more of which the share `expected` is right."""
+        return (self.right + weight * expected) / (self.answers + weight)
+
+
 class Practice:
     """Draws tasks from the buffer, and knows how each was last answered."""
 
@@ -36,7 +54,7 @@ class Practice:
         self._types = config.propose.types
         self._batch = config.solver.batch
         self._draw = config.solver.draw
-        self._floor = config.solver.draw_floor
+        self._floor, self._power = config.solver.draw_floor, config.solver.draw_power
         self._window = config.solver.estimate_samples
         self._buffer = buffer
         self._latest: dict[int, deque[Verdict]] = {}
@@ -48,9 +66,9 @@ class Practice:
         """Take in answers to a stored task, in the order in which the buffer keeps them."""
         self._latest.setdefault(task_id, deque(maxlen=self._window)).extend(verdicts)
 
-    def rate(self, task_id: int) -> float:
-        """The share of right answers among the newest `solver.estimate_samples` to a stored task."""
-        return _share_right(self._latest.get(task_id, ()))
+    def rates(self) -> dict[int, float]:
+        """A guess at each stored task's solve rate, by its newest `solver.estimate_samples` answers and its kin."""
+        return self._rates(())[0]
 
     def first_round(self, fresh: Sequence[Source], streams: Streams) -> list[Source]:
         """A step's first tasks, solver.batch a type: this step's own, then the buffer's."""
@@ -81,15 +99,14 @@ class Practice:
         ]
 
     def _uncertain(self, fresh: Sequence[tuple[Source, Sequence[Verdict]]], k: int, rng: random.Random) -> list[Source]:
-        """`k` different tasks, at solve rate p by weight floor + 4 p (1 - p), without replacement.
+        """`k` different tasks, at solve rate p by weight (floor + 4 p (1 - p))^power, without replacement.
 
         The k largest of u^(1/weight), u uniform: Efraimidis and Spirakis 2006 (Weighted random sampling with a
         reservoir).
         """
-        stored = [task_id for task_type in self._types for task_id in self._buffer.ids(task_type)]
-        rates = [self.rate(task_id) for task_id in stored]
-        rates += [_share_right(verdicts) for _, verdicts in fresh]
-        keys = [rng.random() ** (1 / (self._floor + 4 * rate * (1 - rate))) for rate in rates]
+        known, expected = self._rates([verdicts for _, verdicts in fresh])
+        stored, rates = list(known), [*known.values(), *expected]
+        keys = [rng.random() ** (1 / (self._floor + 4 * rate * (1 - rate)) ** self._power) for rate in rates]
         best = sorted(range(len(keys)), key=keys.__getitem__, reverse=True)[:k]
         return [
             Source(self._buffer.task(stored[index]).triplet, stored=stored[index])
@@ -98,7 +115,24 @@ class Practice:
             for index in best
         ]
 
+    def _rates(self, fresh: Sequence[Sequence[Verdict]]) -> tuple[dict[int, float], list[float]]:
+        """Guesses for the stored tasks, by id, and for tasks not yet stored, by the verdicts on their answers."""
+        programs = {
+            task_id: (task_type, program)
+            for task_type in self._types
+            for task_id, program in self._buffer.program_fingerprints(task_type)
+        }
+        tallies = {task_id: _tally(self._latest.get(task_id, ())) for task_id in programs}
+        by_program: dict[tuple[str, str], Tally] = {}
+        for task_id, program in programs.items():
+            by_program[program] = by_program.get(program, Tally()) + tallies[task_id]
+        new = [_tally(verdicts) for verdicts in fresh]
+        overall = sum([*by_program.values(), *new], Tally()).rate(0.5, ALL)
+        kin = {program: tally.rate(overall, ALL) for program, tally in by_program.items()}
+        stored = {task_id: tallies[task_id].rate(kin[program], KIN) for task_id, program in programs.items()}
+        return stored, [tally.rate(overall, KIN) for tally in new]
 
-def _share_right(verdicts: Iterable[Verdict]) -> float:
+
+def _tally(verdicts: Iterable[Verdict]) -> Tally:
     given = list(verdicts)
-    return sum(verdict is Verdict.RIGHT for verdict in given) / len(given) if given else UNKNOWN
+    return Tally(sum(verdict is Verdict.RIGHT for verdict in given), len(given))

@@ -1,13 +1,14 @@
 """What the solver practises on: new tasks first, then those whose answers are a toss-up."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from azr.buffer import AttemptRow, Origin, Purpose, TaskBuffer, TaskRow
 from azr.config.fields import Config, Draw, ProposeConfig, SolverConfig
-from azr.methods.absolute_zero.practice import UNKNOWN, Practice, Source
+from azr.methods.absolute_zero.practice import Practice, Source
 from azr.seeds import stream
 from tasks.triplet import TaskType, Triplet, Verdict
 
@@ -38,18 +39,43 @@ def buffer(tmp_path):
     opened.close()
 
 
-def practice(buffer, draw=Draw.UNCERTAIN, batch=4, types=(TaskType.DEDUCTION, TaskType.ABDUCTION)):
-    return Practice(Config(propose=ProposeConfig(types=types), solver=SolverConfig(batch=batch, draw=draw)), buffer)
+def practice(buffer, draw=Draw.UNCERTAIN, batch=4, types=(TaskType.DEDUCTION, TaskType.ABDUCTION), draw_power=1.0):
+    solver = SolverConfig(batch=batch, draw=draw, draw_power=draw_power)
+    return Practice(Config(propose=ProposeConfig(types=types), solver=solver), buffer)
 
 
-def test_a_rate_is_that_of_the_newest_answers(buffer):
+def test_a_rate_follows_the_newest_answers(buffer):
     known = practice(buffer)
-    assert [known.rate(task_id) for task_id in range(1, 10)] == [n / 8 for n in range(9)]
-    assert known.rate(10) == UNKNOWN
-    known.note(1, [RIGHT] * 2)
-    assert known.rate(1) == 0.25
-    known.note(1, [RIGHT] * 8)
-    assert known.rate(1) == 1.0
+    before = known.rates()
+    assert sorted(range(1, 10), key=before.__getitem__) == list(range(1, 10))
+    assert before[1] < 0.1
+    assert before[9] > 0.9
+    known.note(1, [RIGHT] * 4)
+    halfway = known.rates()[1]
+    known.note(1, [RIGHT] * 4)
+    assert before[1] < halfway < known.rates()[1]
+    assert known.rates()[1] > 0.8
+
+
+def test_a_task_that_nobody_tried_is_as_hard_as_its_kin(buffer):
+    with buffer.transaction():
+        easy, hard, strange = (
+            buffer.add_task(TaskRow(1, replace(triplet(number), inputs=("70",), outputs=("0",)), Origin.VARIED))
+            for number in (8, 0, 90)
+        )
+    rates = practice(buffer).rates()
+    assert rates[easy] > rates[strange] + 0.1
+    assert rates[hard] < rates[strange] - 0.1
+    of_all = sum(min(number, 8) for number in range(9)) / 72
+    assert abs(rates[strange] - of_all) < 0.02
+
+
+def test_nothing_tried_is_a_toss_up(tmp_path):
+    buffer = TaskBuffer.create(tmp_path / "new.sqlite")
+    with buffer.transaction():
+        task_id = buffer.add_task(TaskRow(0, triplet(1), Origin.SEEDING))
+    assert practice(buffer).rates() == {task_id: 0.5}
+    buffer.close()
 
 
 def test_rates_noted_while_it_runs_are_those_read_from_the_buffer(buffer):
@@ -58,23 +84,32 @@ def test_rates_noted_while_it_runs_are_those_read_from_the_buffer(buffer):
         for task_id, verdicts in ((3, [WRONG] * 3), (10, [RIGHT, WRONG]), (3, [RIGHT])):
             answer(buffer, task_id, verdicts)
             running.note(task_id, verdicts)
-    resumed = practice(buffer)
-    assert [running.rate(i) for i in range(1, 21)] == [resumed.rate(i) for i in range(1, 21)]
+    assert running.rates() == practice(buffer).rates()
+
+
+def shares_drawn(known):
+    """How often each task is drawn, in 400 rounds, none twice in a round."""
+    drawn = Counter()
+    for number in range(400):
+        ids = [source.stored for source in known.later_round((), partial(stream, 0, number))]
+        assert len(set(ids)) == len(ids) == 8
+        drawn.update(ids)
+    return drawn
 
 
 def test_uncertain_tasks_are_drawn_most_and_none_twice(buffer):
-    known = practice(buffer)
-    drawn = Counter()
-    for number in range(400):
-        sources = known.later_round((), partial(stream, 0, number))
-        ids = [source.stored for source in sources]
-        assert len(set(ids)) == len(ids) == 8
-        drawn.update(ids)
-    half, never, always, unknown = drawn[5], drawn[1], drawn[9], drawn[10]
-    assert half > 2 * never
-    assert half > 2 * always
-    assert abs(unknown - half) < 0.25 * half
+    drawn = shares_drawn(practice(buffer))
+    half, never, always = drawn[5], drawn[1], drawn[9]
+    assert half > 1.5 * never
+    assert half > 1.5 * always
     assert min(never, always) > 20
+
+
+def test_a_power_draws_more_of_what_teaches(buffer):
+    even, sharp = shares_drawn(practice(buffer)), shares_drawn(practice(buffer, draw_power=4.0))
+    assert sharp[5] > even[5]
+    assert sharp[1] < even[1] / 2
+    assert sharp[9] < even[9] / 2
 
 
 def test_what_is_new_comes_first_and_the_buffer_fills_the_rest(buffer):
