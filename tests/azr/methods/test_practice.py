@@ -125,7 +125,7 @@ def test_what_is_new_comes_first_and_the_buffer_fills_the_rest(buffer):
 
 def test_a_later_round_knows_how_the_steps_own_tasks_went(buffer):
     fresh = [(Source(triplet(60), proposal=0), [RIGHT, WRONG]), (Source(triplet(61), proposal=1), [WRONG] * 8)]
-    known = practice(buffer)
+    known = practice(buffer, draw_power=2.0)
     drawn = Counter(
         source.proposal for number in range(400) for source in known.later_round(fresh, partial(stream, 0, number))
     )
