@@ -117,7 +117,7 @@ def load_style(name_or_path: str | Path) -> Style:
         stop={name: tuple(strings) for name, strings in settings["stop"].items()},
         examples=examples,
         examples_shown=settings["examples"],
-        hints=tuple(_optional(folder / "hints.txt").splitlines()),
+        hints=tuple(line.replace(r"\n", "\n") for line in _optional(folder / "hints.txt").splitlines()),
     )
 
 
