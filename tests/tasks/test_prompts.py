@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import tasks.prompts
 from tasks.kinds import KINDS, TaskKind
 from tasks.prompts import Style, StyleError, load_style
 from tasks.seed import identity
-from tasks.triplet import TaskType, Triplet
+from tasks.triplet import Proposal, TaskType, Triplet
 
 STYLES = ["reasoning", "completion"]
 OURS = Path(tasks.prompts.__file__).parent
@@ -60,6 +61,22 @@ def test_the_completion_style_varies_its_proposal_prompts() -> None:
     kind, rng = KINDS[TaskType.DEDUCTION], random.Random(0)
     prompts = {kind.propose_prompt(load_style("completion"), [TASK], rng).text for _ in range(20)}
     assert len(prompts) > 10
+
+
+def test_a_hint_may_begin_the_body_of_what_is_proposed() -> None:
+    style = replace(load_style("completion"), hints=("s):\n    return len",))
+    kind = KINDS[TaskType.DEDUCTION]
+    prompt = kind.propose_prompt(style, [TASK], random.Random(0))
+    assert prompt.text.endswith("\ndef f(s):\n    return len")
+    parsed = kind.parse_proposal(style, prompt.answer_prefix + "(s)\n>>> f('abc')", [TASK])
+    assert isinstance(parsed, Proposal)
+    assert (parsed.program, parsed.inputs) == ("def f(s):\n    return len(s)", ("'abc'",))
+
+
+def test_hints_are_lines_in_which_a_line_break_is_written(tmp_path: Path) -> None:
+    shutil.copytree(OURS / "completion", tmp_path / "mine")
+    (tmp_path / "mine" / "hints.txt").write_text("s):\n" + r"n):\n    if n" + "\n")
+    assert load_style(tmp_path / "mine").hints == ("s):", "n):\n    if n")
 
 
 def test_a_deduction_prompt_hides_the_output(style: Style) -> None:
