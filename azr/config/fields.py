@@ -87,7 +87,7 @@ class TailConfig:
     """The end of a call that trains (azr/rollout/tail.py). `quantile` 1 cuts nothing; measurements are never cut."""
 
     quantile: Fraction = 1.0  # share of a call's samples: once so many have ended, the others are bounded
-    factor: Annotated[float, Field(ge=1)] = 1.25  # times the length that this share of them is within by then
+    factor: Annotated[float, Field(ge=1)] = 2.25  # times the length that this share of them is within by then
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -288,7 +288,7 @@ class WatchConfig:
     shortening: Annotated[float, Field(ge=0, le=1)] = 0.5  # of the length at first, of answers to given problems
     agreement: Annotated[float, Field(ge=0, le=1)] = 0.95  # of their votes
     new_programs: Annotated[float, Field(ge=0, le=1)] = 0.1  # share of the proposals that are programs not seen before
-    cut: Annotated[float, Field(ge=0, le=1)] = 0.04  # share of a call's responses that rollout.tail cuts
+    cut: Annotated[float, Field(ge=0, le=1)] = 0.06  # share of a call's responses that rollout.tail cuts
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -51,6 +51,10 @@ def test_a_tail_that_is_cut_ends_at_so_many_times_the_length_of_a_share() -> Non
     assert pace("qwen2.5-coder-7b", 80, "rollout.tail.factor=100", "rollout.tail.quantile=0.5").tail == whole.tail
 
 
+def test_an_adapter_on_7b_keeps_the_bar_of_four_minutes_by_the_rule_alone() -> None:
+    assert pace("qwen2.5-coder-7b", 80).total < 240 < pace("qwen2.5-coder-7b", 80, "rollout.tail.quantile=1").total
+
+
 def test_the_hosts_optimizer_costs_time() -> None:
     card, host = (
         pace("qwen2.5-coder-7b-full", 80, f"learner.optimizer_on_host={place}") for place in ("false", "true")
