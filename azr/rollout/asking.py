@@ -96,7 +96,8 @@ class Ask:
 class Exam:
     """Tasks to be solved, `samples` answers each. `purpose` names what for, for the seeds.
 
-    `max_tokens` and `temperature` (0 is greedy) are the solver's where they are None.
+    `max_tokens` and `temperature` (0 is greedy) are the solver's where they are None. `may_be_cut`: rollout.tail holds,
+    as is meant for what trains and not for what measures.
     """
 
     tasks: Sequence[Triplet]
@@ -104,6 +105,7 @@ class Exam:
     purpose: tuple[str | int, ...]
     max_tokens: int | None = None
     temperature: float | None = None
+    may_be_cut: bool = False
 
     def requests(self, table: Table, prompts: Sequence[Prompt]) -> list[Request]:
         """What the engine is asked, for the tasks' framed prompts."""
@@ -120,6 +122,7 @@ class Exam:
                 top_p=config.rollout.top_p,
                 stop=prompt.stop,
                 seed=derive_seed(config.seed, *self.purpose, number),
+                may_be_cut=self.may_be_cut,
             )
             for number, prompt in enumerate(prompts)
         ]
@@ -134,12 +137,14 @@ def solve(
     *,
     max_tokens: int | None = None,
     temperature: float | None = None,
+    may_be_cut: bool = False,
 ) -> list[list[Answer]]:
     """`samples` answers to each task, in the order of `tasks`: an `Exam` by itself.
 
     `advance(n)` is called as responses end.
     """
-    return solve_together(table, [Exam(tasks, samples, purpose, max_tokens, temperature)], advance)[0]
+    exam = Exam(tasks, samples, purpose, max_tokens, temperature, may_be_cut)
+    return solve_together(table, [exam], advance)[0]
 
 
 def solve_together(table: Table, exams: Sequence[Exam], advance: Advance) -> list[list[list[Answer]]]:

@@ -12,6 +12,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,13 +20,14 @@ import numpy as np
 import torch
 from peft import PeftModel
 
-from azr.config.fields import VllmConfig
+from azr.config.fields import TailConfig, VllmConfig
 from azr.errors import UserError
 from azr.policy.device import own_random_state
 from azr.policy.image_text import opened
 from azr.policy.model import Policy, merged_weights
 from azr.rollout.ending import finish
 from azr.rollout.engine import Completion, OnDone, Request, refuse_pictured
+from azr.rollout.tail import CUT_NOTHING, Tail
 
 
 class VllmEngine:
@@ -36,8 +38,11 @@ class VllmEngine:
 
     name = "vllm"
 
-    def __init__(self, policy: Policy, config: VllmConfig, max_tokens: int | None = None) -> None:
-        """`max_tokens` bounds a prompt and its response together; None takes the model's own limit.
+    def __init__(
+        self, policy: Policy, config: VllmConfig, max_tokens: int | None = None, tail: TailConfig = CUT_NOTHING
+    ) -> None:
+        """`max_tokens` bounds a prompt and its response together; None takes the model's own limit. `tail` bounds a
+        call's last samples.
 
         Raises UserError if the key/value cache that `config` grants can't hold one sequence of that length.
         """
@@ -45,6 +50,7 @@ class VllmEngine:
         self._device = policy.device
         self._takes_images = policy.processor is not None
         self._ahead = config.max_sequences
+        self._tail = tail
         with own_random_state(self._device), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # vLLM's about its own dependencies
             vllm = _import_vllm(policy.device, config)
@@ -64,6 +70,7 @@ class VllmEngine:
         engine = self.llm.llm_engine
         names: list[str] = []
         done: dict[int, list[Completion]] = {}
+        running = _Running(engine, Tail(self._tail, requests))
         with own_random_state(self._device):
             try:
                 while len(done) < len(requests):
@@ -71,8 +78,11 @@ class VllmEngine:
                         for i in new:
                             prompt, params = _prompt(requests[i]), self._params(requests[i])
                             names.append(engine.add_request(str(i), prompt, params, **self._weights.per_request()))
+                            running.note(requests[i])
                         _leave_logprobs_untold(engine)
-                    for output in engine.step():
+                    outputs = engine.step()
+                    running.bound()
+                    for output in outputs:
                         i = int(output.request_id)
                         done[i] = [self._completion(requests[i], sample) for sample in output.outputs]
                         if on_done is not None:
@@ -135,7 +145,38 @@ class VllmEngine:
 
     def _completion(self, request: Request, sample: Any) -> Completion:
         truncated = sample.finish_reason == "length"
-        return finish(self._tokenizer, sample.token_ids, sample.logprobs.logprobs, request.stop, truncated)
+        cut = truncated and len(sample.token_ids) < request.max_tokens
+        return finish(self._tokenizer, sample.token_ids, sample.logprobs.logprobs, request.stop, truncated, cut)
+
+
+class _Running:
+    """The samples that vLLM's scheduler knows of, whose limits are lowered once `tail` has one.
+
+    vLLM tells of a request when its last sample has ended and takes no new limit for one under way, but its scheduler,
+    which is in this process, reads each sample's limit after every token.
+    """
+
+    def __init__(self, engine: Any, tail: Tail) -> None:
+        self._known: dict[str, Any] = engine.engine_core.engine_core.scheduler.requests
+        self._tail = tail
+        self._samples: list[tuple[Request, Any]] = []
+
+    def note(self, request: Request) -> None:
+        """Watch the samples of `request`, which was just added."""
+        self._samples += [(request, sample) for sample in islice(reversed(self._known.values()), request.n)]
+
+    def bound(self) -> None:
+        """Tell the tail what has ended in a step, and the scheduler what the others may become."""
+        if len(self._known) == len(self._samples):
+            return
+        for request, sample in self._samples:
+            if sample.is_finished():
+                self._tail.end(request, sample.num_output_tokens)
+        self._samples = [(request, sample) for request, sample in self._samples if not sample.is_finished()]
+        self._tail.settle((request, sample.num_output_tokens) for request, sample in self._samples)
+        if self._tail.limit:
+            for request, sample in self._samples:
+                sample.max_tokens = self._tail.most(request)
 
 
 class _HandOver(Protocol):
