@@ -47,6 +47,7 @@ class TransformersEngine:
     """Implements azr.rollout.engine.Engine."""
 
     name = "transformers"
+    has_weights = False
 
     def __init__(self, policy: Policy, max_batch_tokens: int) -> None:
         """`max_batch_tokens` bounds the key/value positions held at once.
