@@ -23,6 +23,7 @@ from azr.rollout.transformers import most_positions
 
 LIBRARIES = 0.55 * GB  # a process that has imported torch, transformers and the rest of azr; its files' pages count
 CUDA_CONTEXT = 0.9 * GB  # the driver's and the libraries' own memory on a card
+HOLES = "holes in the heap"  # the name of a part that a processor has
 VLLM_GRAPHS = 1.0 * GB  # CUDA graphs and workspace, which vLLM keeps while it sleeps; out of its share
 
 
@@ -255,6 +256,7 @@ def _row_parts(config: Config, shape: PretrainedConfig, sizes: Sizes, width: int
 
     With an adapter the processor's heap gets holes: an adapted layer's output is made of parts that are dropped, and in
     the place of each the next small thing that is kept settles, the adapter's own output first, its gradient later.
+    Layers that are gathered and dropped leave holes too, as large as all of them at the row that was measured.
     """
     tokens = config.learner.max_batch_tokens
     counted = count_activations(shape, config.model, tokens, on_processor=not machine.card)
@@ -262,17 +264,18 @@ def _row_parts(config: Config, shape: PretrainedConfig, sizes: Sizes, width: int
     row = ("learner.max_batch_tokens", "model.gradient_checkpointing")
     # The hidden states at the end of the row: picked, over the temperature, and their gradient.
     hidden = 3 * tokens * shape.hidden_size * width
+    holes = 2 * sizes.adapted * tokens * width + (width * sizes.base if config.learner.shard else 0)
     working = counted.working + (_unshared(config, sizes, width) if config.learner.shard else 0)
     parts = [
         Part(f"activations of {tokens:,} tokens", 0, counted.kept + hidden, row),
         Part("masks", 0, counted.masks, ("model.attention", "learner.max_batch_tokens")),
-        Part("holes in the heap", 0, 0 if machine.card else 2 * sizes.adapted * tokens * width, row),
+        Part(HOLES, 0, 0 if machine.card else holes, row),
         # The logits are gone before the backward pass begins, so the larger of the two counts.
         Part("logits, or a layer's backward pass", 0, max(logits, working), ("learner.logit_chunk", *row)),
     ]
     if config.learner.shard and not config.model.lora.rank:
         # Summed over the ranks when all of the row is gone.
-        last = (width + 4) * sizes.ends - sum(part.learning for part in parts)
+        last = (width + 4) * sizes.ends - sum(part.learning for part in parts if part.name != HOLES)
         parts.append(Part("gradients of embedding and output layer", 0, max(0, last), ("model.name",)))
     return parts
 
