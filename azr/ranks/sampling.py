@@ -84,13 +84,12 @@ def serve_models() -> None:
 class LeadingEngine:
     """Implements azr.rollout.engine.Engine: requests are dealt to the engines, of which `size` ranks share one."""
 
-    has_weights = True
-
     def __init__(self, engine: Engine, ranks: Ranks, size: int) -> None:
         self._engine = engine
         self._ranks = ranks
         self._size = size
         self.name = engine.name
+        self.has_weights = engine.has_weights
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
         """See Engine. Interrupted, it reports what has come of the others before it lets the interruption through."""
