@@ -79,6 +79,7 @@ class VllmConfig:
     # vLLM sets memory aside for both; its own defaults, four and two times these, cost a third of a tight cache.
     max_sequences: Positive = 256  # samples under way at once
     max_batched_tokens: Positive = 8192  # tokens, of prompts above all, in one forward pass
+    tensor_parallel_size: Positive = 1  # ranks of a machine that share one engine, a slice of every layer each
     enforce_eager: bool = False
 
 

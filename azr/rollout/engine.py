@@ -66,6 +66,7 @@ class Engine(Protocol):
     """Samples from the policy's current weights."""
 
     name: str
+    has_weights: bool  # of its own, which `update_weights` hands over; else it samples from the policy's
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
         """All samples of all requests, in the order of `requests`.

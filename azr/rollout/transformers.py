@@ -49,6 +49,7 @@ class TransformersEngine:
     """Implements azr.rollout.engine.Engine."""
 
     name = "transformers"
+    has_weights = False
 
     def __init__(self, policy: Policy, max_batch_tokens: int, tail: TailConfig = CUT_NOTHING) -> None:
         """`max_batch_tokens` bounds the key/value positions held at once, `tail` a call's last samples.
