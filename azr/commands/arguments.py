@@ -13,6 +13,9 @@ from azr.errors import UserError
 from azr.training.run import write_whole
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in runs/.")]
+TensorParallel = Annotated[
+    int, typer.Option("--tensor-parallel", min=1, help="Ranks that share one engine of vLLM (docs/scale.md).")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from azr.commands.arguments import AsJson, check_page, print_json, write_page
+from azr.commands.arguments import AsJson, TensorParallel, check_page, print_json, write_page
 from azr.commands.eval import Data
 from azr.config.choices import EngineChoice, Precision
 from azr.errors import UserError
@@ -86,6 +86,7 @@ def boundary(
     engine: Annotated[EngineChoice, typer.Option(help="Who generates.")] = EngineChoice.AUTO,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[Precision | None, typer.Option(help="By default a run's own, else bf16.")] = None,
+    tensor_parallel: TensorParallel = 1,
     folder: Annotated[
         Path | None, typer.Option(help="Where samples go, a folder a side; by default where azr eval run puts them.")
     ] = None,
@@ -167,7 +168,10 @@ def boundary(
         raise UserError("--perplexity scores answers behind their questions: name them with --benchmark")
     marked = read_marks(marks) if marks else {}
     form = PromptForm(style) if style else None
-    plan = Plan(samples or SAMPLES, temperature, top_p, max_tokens, seed, form, engine, device, precision)
+    plan = Plan(
+        samples or SAMPLES, temperature, top_p, max_tokens, seed, form, engine, device, precision,
+        tensor_parallel=tensor_parallel,
+    )  # fmt: skip
     asks = any(isinstance(side, NamedSide) for side in named)
     notes = Console(stderr=True, highlight=False)
     most = plan.samples if asks else samples

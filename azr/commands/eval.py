@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from azr.commands.arguments import AsJson, print_json
+from azr.commands.arguments import AsJson, TensorParallel, print_json
 from azr.config.choices import EngineChoice, Precision
 from azr.errors import UserError
 
@@ -61,6 +61,7 @@ def run(
     engine: Annotated[EngineChoice, typer.Option(help="Who generates.")] = EngineChoice.AUTO,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[Precision | None, typer.Option(help="By default the run's own, else bf16.")] = None,
+    tensor_parallel: TensorParallel = 1,
     seed: Annotated[int, typer.Option(help="With the problem's id it decides the samples.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Results folder; by default in runs/.")] = None,
     data: Data = None,
@@ -119,6 +120,7 @@ def run(
         device=device,
         precision=precision,
         out=out,
+        tensor_parallel=tensor_parallel,
     )
     with first_rank() as ranks:
         evaluate(named, problems, plan, Console(highlight=False), ranks)

@@ -12,6 +12,7 @@ def plan(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Config keys to change: model.lora.rank=32")
     ] = None,
     card: Annotated[int | None, typer.Option(help="Plan for a card of so many GB: 24, 48, 80, 141.")] = None,
+    ranks: Annotated[int, typer.Option(min=1, help="Processes that a launcher will start (docs/scale.md).")] = 1,
 ) -> None:
     """Reckon what memory a config takes, generating and learning, what changes each part, and how long a step may take.
 
@@ -25,6 +26,8 @@ def plan(
     * `azr plan configs/qwen2.5-coder-7b.yaml --card 80`
 
     * `azr plan configs/qwen2.5-coder-3b.yaml model.lora.rank=32 --card 24`
+
+    * `azr plan configs/qwen2.5-coder-7b.yaml model.lora.rank=0 learner.shard=true --ranks 8 --card 80`
     """
     from rich.console import Console
 
@@ -38,8 +41,8 @@ def plan(
     loaded = load_config(config, overrides or [])
     check_update(loaded)
     shape, console = read_shape(loaded.model), Console(highlight=False)
-    planned = plan_for(loaded, shape, card)
+    planned = plan_for(loaded, shape, card, ranks)
     print_memory(planned, console)
     planned.check()
-    if planned.machine.size and "absolute_zero" in loaded.methods:
+    if planned.machine.size and ranks == 1 and "absolute_zero" in loaded.methods:
         print_pace(plan_pace(loaded, shape, planned.machine.size), console)

@@ -79,7 +79,16 @@ class VllmConfig:
     # vLLM sets memory aside for both; its own defaults, four and two times these, cost a third of a tight cache.
     max_sequences: Positive = 256  # samples under way at once
     max_batched_tokens: Positive = 8192  # tokens, of prompts above all, in one forward pass
+    tensor_parallel_size: Positive = 1  # ranks of a machine that share one engine, a slice of every layer each
     enforce_eager: bool = False
+
+
+@dataclass(frozen=True, config=STRICT)
+class TailConfig:
+    """The end of a call that trains (azr/rollout/tail.py). `quantile` 1 cuts nothing; measurements are never cut."""
+
+    quantile: Fraction = 1.0  # share of a call's samples: once so many have ended, the others are bounded
+    factor: Annotated[float, Field(ge=1)] = 2.25  # times the length that this share of them is within by then
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -91,6 +100,7 @@ class RolloutConfig:
     top_p: Fraction = 1.0
     max_prompt_tokens: Positive = 6144
     max_batch_tokens: Positive = 32768  # transformers engine: most key/value positions held at once
+    tail: TailConfig = field(default_factory=TailConfig)
     vllm: VllmConfig = field(default_factory=VllmConfig)
 
 
@@ -280,6 +290,7 @@ class WatchConfig:
     shortening: Annotated[float, Field(ge=0, le=1)] = 0.5  # of the length at first, of answers to given problems
     agreement: Annotated[float, Field(ge=0, le=1)] = 0.95  # of their votes
     new_programs: Annotated[float, Field(ge=0, le=1)] = 0.1  # share of the proposals that are programs not seen before
+    cut: Annotated[float, Field(ge=0, le=1)] = 0.06  # share of a call's responses that rollout.tail cuts
 
 
 @dataclass(frozen=True, config=STRICT)

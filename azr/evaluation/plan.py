@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from azr.config.fields import EngineChoice, ModelConfig, Precision
+from azr.config.fields import EngineChoice, ModelConfig, Precision, RolloutConfig, VllmConfig
 from azr.errors import UserError
 from azr.evaluation.benchmark import PromptForm
 from azr.evaluation.models import NamedModel
@@ -35,6 +35,7 @@ class Plan:
     device: str = "auto"
     precision: Precision | None = None
     out: Path | None = None
+    tensor_parallel: int = 1
 
     def __post_init__(self) -> None:
         if self.samples > 1 and self.temperature == 0:
@@ -43,6 +44,10 @@ class Plan:
     def model_config(self, named: NamedModel) -> ModelConfig:
         """The model's config, on this plan's device and in its precision."""
         return replace(named.config, device=self.device, precision=self.precision or named.config.precision)
+
+    def rollout_config(self) -> RolloutConfig:
+        """The engine's config."""
+        return RolloutConfig(engine=self.engine, vllm=VllmConfig(tensor_parallel_size=self.tensor_parallel))
 
     def settings(self, named: NamedModel, form: PromptForm) -> SamplingSettings:
         """What decides the samples of this model."""

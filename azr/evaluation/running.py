@@ -13,7 +13,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from azr.config.fields import RolloutConfig
 from azr.errors import UserError
 from azr.evaluation.benchmark import AnyBenchmark, Problem, PromptForm
 from azr.evaluation.benchmarks import TABLE1
@@ -36,6 +35,7 @@ from azr.policy.image_text import load_image_policy
 from azr.policy.model import Policy, load_policy, load_tokenizer
 from azr.ranks.group import ALONE, Ranks
 from azr.ranks.sampling import Open, open_sampling
+from azr.rollout.tensor_parallel import check_ranks_share, check_tensor_parallel
 from azr.training.run import write_whole
 
 
@@ -79,9 +79,12 @@ def asked_model(
     ranks = ranks or ALONE
     if ranks.size > 1 and any(problem.images for problem in problems):
         raise UserError("images are asked about by one process: start azr without a launcher")
+    model, rollout = plan.model_config(named), plan.rollout_config()
+    check_ranks_share(rollout, ranks)
+    check_tensor_parallel(rollout, model)
     policy = _loaded(named, plan, problems)
     longest = max(prompt_length(policy, problem, form) for problem in problems)
-    opened = Open(plan.model_config(named), RolloutConfig(engine=plan.engine), longest + plan.max_tokens)
+    opened = Open(model, rollout, longest + plan.max_tokens)
     with open_sampling(policy, opened, ranks) as engine:
         yield Respondent(policy, engine, plan.settings(named, form))
 

@@ -54,7 +54,7 @@ class Optimizer(Protocol):
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave. The model's weights have to be loaded too, before or after."""
+        """Take over what `state_dict` gave, of this optimizer or another. The model's weights are loaded already."""
         ...
 
 
@@ -120,9 +120,10 @@ class MasterAdamW:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See Optimizer. The settings stay this optimizer's own: a run may be resumed with others."""
         take_over(self.adamw, state["adamw"])
-        separate = [master for weight, master in self._pairs if weight is not master]
-        for master, saved in zip(separate, state["masters"], strict=True):
-            master.copy_(saved)
+        weights = [weight for weight, _ in self._pairs]
+        for (weight, master), saved in zip(self._pairs, masters_of(weights, state["masters"]), strict=True):
+            if weight is not master:
+                master.copy_(saved)
 
 
 class HostAdamW:
@@ -195,7 +196,7 @@ class HostAdamW:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See Optimizer. The settings stay this optimizer's own."""
         take_over(self.adamw, state["adamw"])
-        for master, saved in zip(self.masters, state["masters"], strict=True):
+        for master, saved in zip(self.masters, masters_of(self._weights, state["masters"]), strict=True):
             master.copy_(saved)
 
 
@@ -205,6 +206,14 @@ def take_over(adamw: torch.optim.AdamW, state: dict[str, Any]) -> None:
     adamw.load_state_dict(state)
     for group, own in zip(adamw.param_groups, settings, strict=True):
         group.update(own)
+
+
+def masters_of(weights: Sequence[Tensor], saved: Sequence[Tensor]) -> list[Tensor]:
+    """A master for each weight. `HostAdamW` saves all; the others none for an fp32 weight, which is its own."""
+    if len(saved) == len(weights):
+        return list(saved)
+    apart = iter(saved)
+    return [weight if weight.dtype == torch.float32 else next(apart) for weight in weights]
 
 
 def _summed(

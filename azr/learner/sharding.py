@@ -23,7 +23,7 @@ from azr.learner.algorithms import ALGORITHMS
 from azr.learner.formula import estimators
 from azr.learner.forward import PolicyForward
 from azr.learner.optimizer import take_over
-from azr.policy.model import Policy
+from azr.policy.model import Policy, in_one_piece
 from azr.ranks.group import Ranks
 
 
@@ -43,7 +43,8 @@ def check_sharded(config: LearnerConfig, ranks: Ranks) -> None:
 def shard(forward: PolicyForward, policy: Policy, dtype: torch.dtype, ranks: Ranks) -> None:
     """Leave this rank its part of the policy's weights, those that train in fp32; `forward` computes in `dtype`.
 
-    All ranks call it with the same weights, and from then on `forward` and its backward pass together.
+    All ranks call it with the same weights, which may be in the host's memory: layer by layer they come to the device.
+    From then on they call `forward` and its backward pass together.
     """
     mesh = init_device_mesh(policy.device.type, (ranks.size,))
     precision = MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32)
@@ -92,7 +93,7 @@ def whole_weights(policy: Policy, dtype: torch.dtype, ranks: Ranks) -> dict[str,
     found = {}
     for name, weight in policy.model.state_dict().items():
         if name not in tied and (wanted is None or name in wanted):
-            whole = _whole(weight)
+            whole = in_one_piece(weight, dtype)
             if ranks.leads:
                 found[name] = whole.to("cpu", dtype)
     return found

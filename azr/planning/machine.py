@@ -42,13 +42,17 @@ def card_of(size: int) -> Machine:
     return Machine(f"a card of {size} GB", CARDS[size], card=True, size=size)
 
 
-def machine_here(device: str) -> Machine:
-    """What `model.device` names on this machine. Raises UserError where it isn't there."""
+def machine_here(device: str, ranks: int = 1) -> Machine:
+    """What `model.device` names on this machine; of a processor its part for each of `ranks`, who have a card each.
+
+    Raises UserError where it isn't there.
+    """
     found = resolve_device(device)
     if found.type == "cuda":
         card = torch.cuda.get_device_properties(found)
         return Machine(f"{found} ({card.name})", card.total_memory, card=True)
-    return Machine("this machine's processor", _own_memory(), card=False)
+    shared = f", shared by {ranks} ranks" if ranks > 1 else ""
+    return Machine(f"this machine's processor{shared}", _own_memory() / ranks, card=False)
 
 
 def _own_memory() -> float:

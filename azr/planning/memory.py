@@ -23,6 +23,7 @@ from azr.rollout.transformers import most_positions
 
 LIBRARIES = 0.55 * GB  # a process that has imported torch, transformers and the rest of azr; its files' pages count
 CUDA_CONTEXT = 0.9 * GB  # the driver's and the libraries' own memory on a card
+HOLES = "holes in the heap"  # the name of a part that a processor has
 VLLM_GRAPHS = 1.0 * GB  # CUDA graphs and workspace, which vLLM keeps while it sleeps; out of its share
 
 
@@ -40,7 +41,8 @@ class Part:
 class MemoryPlan:
     """`cached_tokens`: how many positions the engine's key/value cache holds at once; `longest`: a sample's most.
 
-    The last part is the engine's. `host` is what the machine that a card is in needs of its own memory, in bytes.
+    The last part is the engine's. `host` is what the machine that a card is in needs of its own memory, in bytes. Of
+    several `ranks` it is each one's.
     """
 
     machine: Machine
@@ -48,6 +50,7 @@ class MemoryPlan:
     cached_tokens: int
     longest: int
     host: float = 0
+    ranks: int = 1
 
     @property
     def generating(self) -> float:
@@ -94,6 +97,7 @@ class Sizes:
     """Numbers of parameters: the base's, those that train, the adapter's, the output matrix's.
 
     `adapted` is how many numbers a token's way through the layers with an adapter gives: the sum of their outputs.
+    A `layer` counts its adapter, and `ends` are what no layer has: embedding, output matrix, last norm.
     """
 
     base: int
@@ -101,6 +105,9 @@ class Sizes:
     adapter: int
     head: int
     adapted: int
+    layer: int
+    layer_trained: int
+    ends: int
 
     @staticmethod
     def of(shape: PretrainedConfig, config: Config) -> "Sizes":
@@ -108,8 +115,15 @@ class Sizes:
         one, two = (Sizes._counted(with_layers(shape, layers), config) for layers in (1, 2))
         more = shape.num_hidden_layers - 1  # all layers are as large as the second
         sizes = {name: one[name] + more * (two[name] - one[name]) for name in one}
-        trained = sizes["adapter"] if config.model.lora.rank else sizes["base"]
-        return Sizes(trained=trained, **sizes)
+        layer = {name: two[name] - one[name] for name in one}
+        both = layer["base"] + layer["adapter"]
+        return Sizes(
+            trained=sizes["adapter"] if config.model.lora.rank else sizes["base"],
+            layer=both,
+            layer_trained=layer["adapter"] if config.model.lora.rank else both,
+            ends=sizes["base"] + sizes["adapter"] - shape.num_hidden_layers * both,
+            **sizes,
+        )
 
     @staticmethod
     def _counted(shape: PretrainedConfig, config: Config) -> dict[str, int]:
@@ -124,8 +138,13 @@ class Sizes:
         }
 
 
-def plan_memory(config: Config, shape: PretrainedConfig, machine: Machine) -> MemoryPlan:
-    """What the config takes of `machine`. Raises UserError for an engine that is asked for and absent."""
+def plan_memory(config: Config, shape: PretrainedConfig, machine: Machine, ranks: int = 1) -> MemoryPlan:
+    """What the config takes of `machine`, for each of so many ranks.
+
+    Raises UserError for an engine that is asked for and absent, and for shards of a single rank.
+    """
+    if config.learner.shard and ranks == 1:
+        raise UserError("learner.shard=true wants several ranks: torchrun starts them, and `azr plan --ranks 8` plans")
     sizes = Sizes.of(shape, config)
     width = 2 if config.model.precision is Precision.BF16 else 4
     longest = config.rollout.max_prompt_tokens + max(room.longest(config) for room in rooms(config))
@@ -133,33 +152,34 @@ def plan_memory(config: Config, shape: PretrainedConfig, machine: Machine) -> Me
         engine_part, cached = _vllm_part(config, shape, sizes, width, machine)
     else:
         engine_part, cached = _transformers_part(config, shape, width, longest)
+    policy = _shards(config, sizes, width, ranks) if config.learner.shard else _policy(config, sizes, width, machine)
     parts = [
         Part("CUDA", CUDA_CONTEXT, CUDA_CONTEXT) if machine.card else Part("libraries", LIBRARIES, LIBRARIES),
-        *_model_parts(config, sizes, width, machine),
+        *policy,
         *_copies(config, sizes, width),
         *_row_parts(config, shape, sizes, width, machine),
         engine_part,
     ]
     kept = tuple(part for part in parts if part.generating or part.learning)
-    return MemoryPlan(machine, kept, cached, longest, _host(config, sizes, width) if machine.card else 0)
+    return MemoryPlan(machine, kept, cached, longest, _host(config, sizes, width) if machine.card else 0, ranks)
 
 
-def plan_for(config: Config, shape: PretrainedConfig, size: int | None) -> MemoryPlan:
-    """The plan for a card of `size` GB, or for this machine.
+def plan_for(config: Config, shape: PretrainedConfig, size: int | None, ranks: int = 1) -> MemoryPlan:
+    """The plan for a card of `size` GB, or for this machine, of each of so many ranks. A processor they share.
 
     A config that a processor can't train (flex attention) is planned, where no card is here, for the smallest of
     `machine.CARDS` that holds it, or the largest. Raises UserError for a device that isn't there.
     """
     if size is not None:
-        return plan_memory(config, shape, card_of(size))
-    here = machine_here(config.model.device)
+        return plan_memory(config, shape, card_of(size), ranks)
+    here = machine_here(config.model.device, ranks)
     if here.card or config.model.attention is not AttentionKernel.FLEX:
-        return plan_memory(config, shape, here)
-    plans = [plan_memory(config, shape, card_of(each)) for each in CARDS]
+        return plan_memory(config, shape, here, ranks)
+    plans = [plan_memory(config, shape, card_of(each), ranks) for each in CARDS]
     return next((plan for plan in plans if plan.fits), plans[-1])
 
 
-def _model_parts(config: Config, sizes: Sizes, width: int, machine: Machine) -> list[Part]:
+def _policy(config: Config, sizes: Sizes, width: int, machine: Machine) -> list[Part]:
     """Weights, masters, moments and gradients."""
     narrow, on_host = width == 2, config.learner.optimizer_on_host
     gradients = (4 + width if narrow else 4) * sizes.trained
@@ -178,11 +198,44 @@ def _model_parts(config: Config, sizes: Sizes, width: int, machine: Machine) -> 
     ]
 
 
+def _shards(config: Config, sizes: Sizes, width: int, ranks: int) -> list[Part]:
+    """A rank's part of the policy, and what it gathers of the others'.
+
+    Learning, it has embedding and output layer whole, and of the layers the one that is computed with, the next, and
+    the buffer that this one came in. An engine without weights of its own samples from all of it.
+    """
+    frozen = sizes.base if config.model.lora.rank else 0
+    shards = (4 * sizes.trained + width * frozen) / ranks
+    moments, gradients = 8 * sizes.trained / ranks, 4 * sizes.trained / ranks
+    learning = width * (sizes.ends + 3 * sizes.layer)
+    if _uses_vllm(config):
+        sampling = 2 * width * sizes.head  # handed over one by one, the largest and what it is put together from
+    else:
+        sampling = width * (sizes.base + sizes.adapter + max(sizes.ends, sizes.layer))
+    small = ("the number of ranks", "model.name", "model.lora.rank")
+    return [
+        Part("shards of the weights", shards, shards, small),
+        Part("shards of AdamW's two moments", moments, moments, small),
+        Part("shards of the gradients", 0, gradients, small),
+        Part("gathered weights", sampling, learning, ("model.name", "model.precision")),
+    ]
+
+
 def _host(config: Config, sizes: Sizes, width: int) -> float:
-    """Beside a card: libraries, the optimizer's state if it is there, the weights of a vLLM that sleeps at level 1."""
+    """Beside a card: libraries, the optimizer's state if it is there, the weights of a vLLM that sleeps at level 1.
+
+    What is in shards is there as a whole when a run is opened, saved or resumed.
+    """
     state = (12 * sizes.trained + 4 * sizes.head) if config.learner.optimizer_on_host else 0
-    asleep = width * (sizes.base + sizes.adapter) if config.model.lora.rank else 0
+    asleep = width * (sizes.base + sizes.adapter) / _engine_ranks(config) if config.model.lora.rank else 0
+    if config.learner.shard:
+        state = (8 + width + (4 if width == 2 else 0)) * sizes.trained
+        return LIBRARIES + max(width * (sizes.base + sizes.adapter), state + asleep)
     return LIBRARIES + state + asleep
+
+
+def _engine_ranks(config: Config) -> int:
+    return config.rollout.vllm.tensor_parallel_size
 
 
 def _copies(config: Config, sizes: Sizes, width: int) -> list[Part]:
@@ -203,6 +256,7 @@ def _row_parts(config: Config, shape: PretrainedConfig, sizes: Sizes, width: int
 
     With an adapter the processor's heap gets holes: an adapted layer's output is made of parts that are dropped, and in
     the place of each the next small thing that is kept settles, the adapter's own output first, its gradient later.
+    Layers that are gathered and dropped leave holes too, as large as all of them at the row that was measured.
     """
     tokens = config.learner.max_batch_tokens
     counted = count_activations(shape, config.model, tokens, on_processor=not machine.card)
@@ -210,13 +264,25 @@ def _row_parts(config: Config, shape: PretrainedConfig, sizes: Sizes, width: int
     row = ("learner.max_batch_tokens", "model.gradient_checkpointing")
     # The hidden states at the end of the row: picked, over the temperature, and their gradient.
     hidden = 3 * tokens * shape.hidden_size * width
-    return [
+    holes = 2 * sizes.adapted * tokens * width + (width * sizes.base if config.learner.shard else 0)
+    working = counted.working + (_unshared(config, sizes, width) if config.learner.shard else 0)
+    parts = [
         Part(f"activations of {tokens:,} tokens", 0, counted.kept + hidden, row),
         Part("masks", 0, counted.masks, ("model.attention", "learner.max_batch_tokens")),
-        Part("holes in the heap", 0, 0 if machine.card else 2 * sizes.adapted * tokens * width, row),
+        Part(HOLES, 0, 0 if machine.card else holes, row),
         # The logits are gone before the backward pass begins, so the larger of the two counts.
-        Part("logits, or a layer's backward pass", 0, max(logits, counted.working), ("learner.logit_chunk", *row)),
+        Part("logits, or a layer's backward pass", 0, max(logits, working), ("learner.logit_chunk", *row)),
     ]
+    if config.learner.shard and not config.model.lora.rank:
+        # Summed over the ranks when all of the row is gone.
+        last = (width + 4) * sizes.ends - sum(part.learning for part in parts if part.name != HOLES)
+        parts.append(Part("gradients of embedding and output layer", 0, max(0, last), ("model.name",)))
+    return parts
+
+
+def _unshared(config: Config, sizes: Sizes, width: int) -> int:
+    """Gradients that wait to be summed over the ranks: a layer's, also in fp32, and the output layer's to the end."""
+    return (width + 4) * sizes.layer_trained + (0 if config.model.lora.rank else width * sizes.head)
 
 
 def _logits(learner: LearnerConfig, shape: PretrainedConfig, sizes: Sizes, width: int, whole: bool) -> float:
@@ -233,25 +299,28 @@ def _uses_vllm(config: Config) -> bool:
     return choose_engine(config.rollout.engine) is EngineChoice.VLLM
 
 
-def cache_width(shape: PretrainedConfig, width: int) -> int:
-    """Bytes of a position's keys and values in all layers, at `width` bytes a number."""
-    return 2 * shape.num_hidden_layers * shape.num_key_value_heads * head_size(shape) * width
+def cache_width(shape: PretrainedConfig, width: int, engine_ranks: int = 1) -> int:
+    """Bytes of a position's keys and values in all layers, at `width` bytes a number, on each of an engine's ranks."""
+    heads = max(1, shape.num_key_value_heads // engine_ranks)
+    return 2 * shape.num_hidden_layers * heads * head_size(shape) * width
 
 
 def _vllm_part(config: Config, shape: PretrainedConfig, sizes: Sizes, width: int, machine: Machine) -> tuple[Part, int]:
     """On a card vLLM takes a share of the whole, and while the learner works it sleeps and keeps its graphs alone."""
     vllm = config.rollout.vllm
-    weights = width * (sizes.base + sizes.adapter)
+    engine_ranks = _engine_ranks(config)
+    weights = width * (sizes.base + sizes.adapter) / engine_ranks
+    position = cache_width(shape, width, engine_ranks)
     if not machine.card:
         granted = vllm.kv_cache_gib * 2**30
         taken = weights + granted
-        return Part("vLLM", taken, taken, ("rollout.vllm.kv_cache_gib",)), granted // cache_width(shape, width)
+        return Part("vLLM", taken, taken, ("rollout.vllm.kv_cache_gib",)), granted // position
     share = vllm.gpu_memory_utilization * machine.memory
-    forward = 2 * vllm.max_batched_tokens * (3 * shape.intermediate_size + 4 * shape.hidden_size)
+    forward = 2 * vllm.max_batched_tokens * (3 * shape.intermediate_size / engine_ranks + 4 * shape.hidden_size)
     sampling = 4 * 4 * vllm.max_sequences * shape.vocab_size
     cache = share - weights - forward - sampling - VLLM_GRAPHS
     part = Part("vLLM's share", share, VLLM_GRAPHS, ("rollout.vllm.gpu_memory_utilization",))
-    return part, int(cache / cache_width(shape, width))
+    return part, int(cache / position)
 
 
 def _transformers_part(config: Config, shape: PretrainedConfig, width: int, longest: int) -> tuple[Part, int]:

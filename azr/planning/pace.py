@@ -4,6 +4,7 @@ Roofline arithmetic: decoding waits for the memory that it reads, learning for i
 measured on a card; every number below that isn't the config's is an assumption, and docs/performance.md lists them.
 """
 
+import math
 from dataclasses import dataclass
 
 from transformers import PretrainedConfig
@@ -35,7 +36,9 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of a step. `tail`: while one sample alone runs to its limit, at the most, once for each of two calls."""
+    """Seconds of a step. `tail`: while one sample alone runs to its limit or to where it is cut, at the most, once for
+    each of two calls.
+    """
 
     propose: float
     solve: float
@@ -66,7 +69,8 @@ def plan_pace(config: Config, shape: PretrainedConfig, size: int, assumed: Assum
         return samples * length / rows * a_step
 
     alone = weights / (it.reading * bandwidth) + it.overhead
-    tails = (config.propose.max_tokens - proposal) + (config.solver.max_tokens - answer)
+    longest = _longest(config, config.propose.max_tokens, proposal) + _longest(config, config.solver.max_tokens, answer)
+    tails = longest - proposal - answer
     answers = it.valid * step.estimates + step.answers
     prompts = step.proposals * it.references + step.answers * it.question - step.trained * it.common
     computed = prompts + step.proposals * proposal + step.answers * answer
@@ -81,3 +85,11 @@ def plan_pace(config: Config, shape: PretrainedConfig, size: int, assumed: Assum
         + (optimizer if config.learner.optimizer_on_host else 0),
         sync=2 * weights / it.host_link if config.model.lora.rank else 2.0,
     )
+
+
+def _longest(config: Config, limit: int, mean: int) -> float:
+    """Tokens of a call's longest sample. Where the rule cuts, by a share of lengths that fall off exponentially."""
+    tail = config.rollout.tail
+    if tail.quantile == 1:
+        return limit
+    return min(limit, tail.factor * mean * -math.log(1 - tail.quantile))

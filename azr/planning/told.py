@@ -12,7 +12,8 @@ def print_memory(plan: MemoryPlan, out: Console) -> None:
     rows = [(part.name, part.generating, part.learning, ", ".join(part.knobs)) for part in plan.parts]
     rows.append(("together", plan.generating, plan.learning, f"of {plan.machine.memory / GB:.1f}"))
     width = max(len(name) for name, *_ in rows)
-    out.print(f"memory on {plan.machine.name}, in GB:", soft_wrap=True, markup=False)
+    each = f" of each of {plan.ranks} ranks" if plan.ranks > 1 else ""
+    out.print(f"memory{each} on {plan.machine.name}, in GB:", soft_wrap=True, markup=False)
     out.print(f"{'':{width}}  generating  learning  changed by", soft_wrap=True)
     for name, generating, learning, knobs in rows:
         out.print(f"{name:{width}}  {_gb(generating):>10}  {_gb(learning):>8}  {knobs}".rstrip(), soft_wrap=True)
@@ -21,7 +22,8 @@ def print_memory(plan: MemoryPlan, out: Console) -> None:
         soft_wrap=True,
     )
     if plan.host:
-        out.print(f"the host needs {plan.host / GB:.1f} GB, and what the sandbox's workers take", soft_wrap=True)
+        needs = "the host needs" if plan.ranks == 1 else "the host needs for each rank"
+        out.print(f"{needs} {plan.host / GB:.1f} GB, and what the sandbox's workers take", soft_wrap=True)
 
 
 def print_pace(pace: Pace, out: Console) -> None:

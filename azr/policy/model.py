@@ -6,14 +6,15 @@ that a plain (adapter-free) model of the same family has.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig as PeftLoraConfig
 from peft import PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
+from torch.distributed.tensor import DTensor
 from torch.nn import Parameter
 from transformers import (
     AutoConfig,
@@ -40,7 +41,8 @@ class Policy:
 
     `model` is a transformers model, wrapped by peft where a LoRA adapter is trained. `source` is the folder or hub id
     that holds the base model's config, tokenizer and starting weights (for a GGUF file, its plain copy): vLLM opens it.
-    `processor` is there for a model that takes images as well (image_text.py), and has its chat template.
+    `processor` is there for a model that takes images as well (image_text.py), and has its chat template. `dtype` is
+    what it came in and is computed in; weights in shards are wider (azr/learner/sharding.py).
     """
 
     model: PreTrainedModel | PeftModel
@@ -49,6 +51,10 @@ class Policy:
     source: str
     revision: str | None = None
     processor: ProcessorMixin | None = None
+    dtype: torch.dtype = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dtype", self.base.dtype)
 
     @property
     def base(self) -> PreTrainedModel:
@@ -86,10 +92,11 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase, processor: ProcessorMixin | 
     return ids[0] if ids and ids[0] in tokenizer.all_special_ids else None
 
 
-def load_policy(config: ModelConfig, weights: Path | None = None) -> Policy:
+def load_policy(config: ModelConfig, weights: Path | None = None, on_host: bool = False) -> Policy:
     """Load model and tokenizer, in evaluation mode, on the device that `config` names.
 
-    `weights` is a folder written by `save_policy`; its adapter or full weights then replace the fresh ones.
+    `weights` is a folder written by `save_policy`; its adapter or full weights then replace the fresh ones. `on_host`
+    leaves the model in the host's memory: who puts it in shards (azr/learner/sharding.py) moves them to the device.
 
     Raises UserError if the model can't be found or the device is not there.
     """
@@ -98,7 +105,8 @@ def load_policy(config: ModelConfig, weights: Path | None = None) -> Policy:
         source = resolve_source(config.name)
         trained_whole = weights is not None and not config.lora.rank
         tokenizer, model = _load_pretrained(str(weights) if trained_whole else source, source, config)
-    model.to(device)
+    if not on_host:
+        model.to(device)
     if config.lora.rank:
         model = with_adapter(model, config.lora, weights)
     model.eval()
@@ -131,6 +139,14 @@ def save_merged(policy: Policy, folder: Path) -> None:
     state = {name: tensor.contiguous() for name, tensor in merged_weights(policy.model) if name not in tied}
     policy.base.save_pretrained(folder, state_dict=state)
     policy.tokenizer.save_pretrained(folder)
+
+
+def in_one_piece(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A weight as it is; where it is in shards, whole and in `dtype`, on all ranks, which ask for it together."""
+    if not isinstance(weight, DTensor):
+        return weight
+    whole: torch.Tensor = cast(DTensor, weight.to(dtype)).full_tensor()
+    return whole
 
 
 @torch.no_grad()

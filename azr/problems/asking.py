@@ -43,12 +43,13 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How answers are sampled: `n` of each problem. `temperature` 0 is greedy."""
+    """How answers are sampled: `n` of each problem. `temperature` 0 is greedy. `may_be_cut`: see Exam."""
 
     n: int
     max_tokens: int
     temperature: float
     top_p: float
+    may_be_cut: bool = False
 
 
 def ask(
@@ -70,6 +71,7 @@ def ask(
                 top_p=sampling.top_p,
                 stop=asked.prompt.stop,
                 seed=derive_seed(table.config.seed, *purpose, number),
+                may_be_cut=sampling.may_be_cut,
             ),
         )
         for number, asked in enumerate(problems)

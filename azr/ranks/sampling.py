@@ -15,10 +15,11 @@ import torch
 
 from azr.config.fields import ModelConfig, RolloutConfig
 from azr.policy.model import Policy, load_policy, trained_weights
-from azr.ranks.group import Ranks, check_card, deal_by_size, open_ranks
+from azr.ranks.group import Ranks, check_card, open_ranks
 from azr.ranks.leading import End
 from azr.rollout import open_engine
 from azr.rollout.engine import Completion, Engine, OnDone, Request
+from azr.rollout.tensor_parallel import deal
 
 _Arrived = tuple[int, int, list[Completion]]
 _ENDING_S = 10.0  # for which a rank that ends waits for the others to do so
@@ -35,7 +36,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Generate:
-    """Each rank's requests."""
+    """Each engine's requests."""
 
     shares: Sequence[Sequence[Request]]
 
@@ -53,7 +54,8 @@ def open_sampling(policy: Policy, opened: Open, ranks: Ranks) -> Iterator[Engine
     ranks.spread(trained_weights(policy))
     engine = open_engine(policy, opened.rollout, opened.max_tokens)
     try:
-        yield LeadingEngine(engine, ranks) if ranks.size > 1 else engine
+        size = opened.rollout.vllm.tensor_parallel_size
+        yield LeadingEngine(engine, ranks, size) if ranks.size > 1 else engine
         ranks.tell(Close())
     finally:
         engine.close()
@@ -72,7 +74,7 @@ def serve_models() -> None:
             engine = open_engine(policy, told.rollout, told.max_tokens)
             try:
                 while isinstance(asked := ranks.hear(), Generate):
-                    _send_samples(engine, asked.shares[ranks.rank], ranks)
+                    _sample(engine, asked.shares, ranks, told.rollout.vllm.tensor_parallel_size)
             finally:
                 engine.close()
             if isinstance(asked, End):  # rank 0 met an error that it could tell
@@ -80,22 +82,24 @@ def serve_models() -> None:
 
 
 class LeadingEngine:
-    """Implements azr.rollout.engine.Engine: requests are dealt by prompt, the most tokens first."""
+    """Implements azr.rollout.engine.Engine: requests are dealt to the engines, of which `size` ranks share one."""
 
-    def __init__(self, engine: Engine, ranks: Ranks) -> None:
+    def __init__(self, engine: Engine, ranks: Ranks, size: int) -> None:
         self._engine = engine
         self._ranks = ranks
+        self._size = size
         self.name = engine.name
+        self.has_weights = engine.has_weights
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
         """See Engine. Interrupted, it reports what has come of the others before it lets the interruption through."""
-        dealt = deal_by_size([request.n * request.max_tokens for request in requests], self._ranks.size)
-        self._ranks.tell(Generate([[requests[index] for index in share] for share in dealt]))
-        arrivals = _Arrivals(self._ranks)
+        shares = deal(requests, self._ranks, self._size)
+        self._ranks.tell(Generate([[requests[index] for index in share] for share in shares.of_engines]))
+        arrivals = _Arrivals(self._ranks, range(self._size, self._ranks.size, self._size))
         found: dict[int, list[Completion]] = {}
 
         def take(rank: int, number: int, completions: list[Completion]) -> None:
-            index = dealt[rank][number]
+            index = shares.sampled(rank)[number]
             found[index] = completions
             if on_done:
                 on_done(index, completions)
@@ -106,7 +110,7 @@ class LeadingEngine:
                 take(*arrived)
 
         try:
-            self._engine.generate([requests[index] for index in dealt[0]], on_own)
+            self._engine.generate([requests[index] for index in shares.sampled(0)], on_own)
             for arrived in arrivals.rest():
                 take(*arrived)
         except BaseException:
@@ -127,15 +131,14 @@ class LeadingEngine:
 
 
 class _Arrivals:
-    """What the other ranks send, in the order in which it comes: (rank, number of the request, its samples)."""
+    """What `senders` send, in the order in which it comes: (rank, number of the request, its samples)."""
 
-    def __init__(self, ranks: Ranks) -> None:
+    def __init__(self, ranks: Ranks, senders: Sequence[int]) -> None:
         self._ranks = ranks
         self._come: queue.SimpleQueue[_Arrived | RuntimeError | None] = queue.SimpleQueue()
-        self._sending = ranks.size - 1
+        self._sending = len(senders)
         self._threads = [
-            threading.Thread(target=self._listen, args=(rank,), name=f"rank {rank}", daemon=True)
-            for rank in range(1, ranks.size)
+            threading.Thread(target=self._listen, args=(rank,), name=f"rank {rank}", daemon=True) for rank in senders
         ]
         for thread in self._threads:
             thread.start()
@@ -177,6 +180,11 @@ class _Arrivals:
             self._come.put(error)
 
 
-def _send_samples(engine: Engine, requests: Sequence[Request], ranks: Ranks) -> None:
+def _sample(engine: Engine, shares: Sequence[Sequence[Request]], ranks: Ranks, size: int) -> None:
+    """This rank's share, sent by the first of the `size` ranks that sample it together, if that isn't rank 0."""
+    requests = shares[ranks.rank // size]
+    if ranks.rank < size or ranks.rank % size:
+        engine.generate(requests)
+        return
     engine.generate(requests, lambda number, completions: ranks.send((number, completions)))
     ranks.send(None)

@@ -99,6 +99,7 @@ _CURVES = (
     _Curve("length-propose", "Length of proposals", "Mean tokens of a response.", prefix="length/propose/"),
     _Curve("length-solve", "Length of answers", "Mean tokens of a response.", prefix="length/solve/"),
     _Curve("truncated", "Cut off at the token limit", "The share of responses.", prefix="truncated/", unit="%"),
+    _Curve("cut", "Cut as the last of their call", "The share of responses.", prefix="cut/", unit="%"),
     _Curve("entropy", "Entropy", "In nats a token: of the tokens that trained, and of all that each role sampled.",
            names=("learner/entropy", "entropy/propose", "entropy/solve", "entropy/rlvr", "entropy/ttrl")),
     _Curve("gradient", "Gradient norm", "Before clipping.", names=("learner/grad_norm",)),

@@ -39,7 +39,7 @@ def open_engine(policy: Policy, config: RolloutConfig, max_tokens: int | None = 
     if choose_engine(config.engine) is EngineChoice.VLLM:
         from azr.rollout.vllm import VllmEngine  # heavy, and absent on most machines
 
-        return VllmEngine(policy, config.vllm, max_tokens)
+        return VllmEngine(policy, config.vllm, max_tokens, config.tail)
     if policy.processor is not None:
         return ImageTextEngine(policy, config.max_batch_tokens)
-    return TransformersEngine(policy, config.max_batch_tokens)
+    return TransformersEngine(policy, config.max_batch_tokens, config.tail)

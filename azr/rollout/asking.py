@@ -16,8 +16,9 @@ from azr.evaluation.judging.check import Tools
 from azr.evaluation.judging.math_grader import MathGrader
 from azr.policy.model import Policy, encode_prompt, uses_chat
 from azr.progress import Advance
-from azr.ranks.group import ALONE, Ranks, deal_by_size
+from azr.ranks.group import ALONE, Ranks
 from azr.rollout.engine import Completion, Engine, Request
+from azr.rollout.tensor_parallel import Shares, deal
 from azr.seeds import derive_seed
 from sandbox import Sandbox
 from tasks.kinds import KINDS
@@ -96,7 +97,8 @@ class Ask:
 class Exam:
     """Tasks to be solved, `samples` answers each. `purpose` names what for, for the seeds.
 
-    `max_tokens` and `temperature` (0 is greedy) are the solver's where they are None.
+    `max_tokens` and `temperature` (0 is greedy) are the solver's where they are None. `may_be_cut`: rollout.tail holds,
+    as is meant for what trains and not for what measures.
     """
 
     tasks: Sequence[Triplet]
@@ -104,6 +106,7 @@ class Exam:
     purpose: tuple[str | int, ...]
     max_tokens: int | None = None
     temperature: float | None = None
+    may_be_cut: bool = False
 
     def requests(self, table: Table, prompts: Sequence[Prompt]) -> list[Request]:
         """What the engine is asked, for the tasks' framed prompts."""
@@ -120,6 +123,7 @@ class Exam:
                 top_p=config.rollout.top_p,
                 stop=prompt.stop,
                 seed=derive_seed(config.seed, *self.purpose, number),
+                may_be_cut=self.may_be_cut,
             )
             for number, prompt in enumerate(prompts)
         ]
@@ -134,12 +138,14 @@ def solve(
     *,
     max_tokens: int | None = None,
     temperature: float | None = None,
+    may_be_cut: bool = False,
 ) -> list[list[Answer]]:
     """`samples` answers to each task, in the order of `tasks`: an `Exam` by itself.
 
     `advance(n)` is called as responses end.
     """
-    return solve_together(table, [Exam(tasks, samples, purpose, max_tokens, temperature)], advance)[0]
+    exam = Exam(tasks, samples, purpose, max_tokens, temperature, may_be_cut)
+    return solve_together(table, [exam], advance)[0]
 
 
 def solve_together(table: Table, exams: Sequence[Exam], advance: Advance) -> list[list[list[Answer]]]:
@@ -190,28 +196,33 @@ def generate_and_judge(table: Table, cases: Sequence[Case[T]], advance: Advance)
 
 
 def share_and_judge(table: Table, cases: Sequence[Case[T]], advance: Advance) -> list[T]:
-    """This rank's share of `generate_and_judge`: dealt by prompt, the most tokens first.
+    """This rank's share of `generate_and_judge`: dealt by prompt to the engines, and judged where it was sampled.
 
     Rank 0 has the verdicts of all cases, the others have none.
     """
     requests = [case.request for case in cases]
-    dealt = deal_by_size([request.n * request.max_tokens for request in requests], table.ranks.size)
-    own = _judged(table, [cases[index] for index in dealt[table.ranks.rank]], advance)
+    shares = deal(requests, table.ranks, table.config.rollout.vllm.tensor_parallel_size)
+    own = _judged(table, cases, shares, advance)
     verdicts: dict[int, T] = {}
     for rank, part in enumerate(table.ranks.gather(own)):
-        verdicts |= zip(dealt[rank], part, strict=True)
+        verdicts |= zip(shares.kept(rank), part, strict=True)
         if rank != table.ranks.rank:
-            advance(sum(requests[index].n for index in dealt[rank]))
+            advance(sum(requests[index].n for index in shares.kept(rank)))
     return [verdicts[index] for index in sorted(verdicts)]
 
 
-def _judged(table: Table, cases: Sequence[Case[T]], advance: Advance) -> list[T]:
+def _judged(table: Table, cases: Sequence[Case[T]], shares: Shares, advance: Advance) -> list[T]:
+    """Verdicts on what this rank keeps of its engine's samples."""
+    sampled, kept = (of_rank(table.ranks.rank) for of_rank in (shares.sampled, shares.kept))
     futures: dict[int, Future[T]] = {}
     with ThreadPoolExecutor(JUDGES, thread_name_prefix="judge") as judges:
+        wanted = set(kept)
 
-        def on_done(index: int, completions: list[Completion]) -> None:
-            futures[index] = judges.submit(cases[index].judge, table, completions)
-            advance(len(completions))
+        def on_done(number: int, completions: list[Completion]) -> None:
+            index = sampled[number]
+            if index in wanted:
+                futures[index] = judges.submit(cases[index].judge, table, completions)
+                advance(len(completions))
 
-        table.engine.generate([case.request for case in cases], on_done)
-        return [futures[index].result() for index in range(len(cases))]
+        table.engine.generate([cases[index].request for index in sampled], on_done)
+        return [futures[index].result() for index in kept]

@@ -28,11 +28,12 @@ def finish(
     logprobs: Sequence[float],
     stop: tuple[str, ...],
     truncated: bool,
+    cut: bool = False,
 ) -> Completion:
     """The sample with its text: without special tokens, and ending before the first stop string."""
     text = _decode(tokenizer, token_ids)
-    cuts = [text.find(string) for string in stop if string in text]
-    return Completion(tuple(token_ids), tuple(logprobs), text[: min(cuts)] if cuts else text, truncated)
+    ends = [text.find(string) for string in stop if string in text]
+    return Completion(tuple(token_ids), tuple(logprobs), text[: min(ends)] if ends else text, truncated, cut)
 
 
 def _decode(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:

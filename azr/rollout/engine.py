@@ -22,6 +22,7 @@ class Request:
     string are kept in `Completion.token_ids`, while `Completion.text` ends before it. `seed` makes the samples of this
     request reproducible on the same engine and machine, whatever else is in the batch, as far as floating point allows.
     `pictured` is there for a prompt with images: `prompt_ids` are then its text's, with one mark for each image.
+    `may_be_cut`: the engine's rule for the last samples of a call holds (azr/rollout/tail.py).
     """
 
     prompt_ids: tuple[int, ...]
@@ -32,6 +33,7 @@ class Request:
     stop: tuple[str, ...] = ()
     seed: int = 0
     pictured: ImagePrompt | None = None
+    may_be_cut: bool = False
 
 
 def refuse_pictured(requests: Sequence[Request]) -> None:
@@ -46,13 +48,15 @@ class Completion:
 
     `logprobs[i]` is the log-probability of `token_ids[i]` under softmax(logits / temperature) at the time of sampling
     (temperature 1 where sampling was greedy), before any top-p cut. `token_ids` ends with the end-of-sequence token
-    where the model gave one. `text` has no special tokens and no stop string. `truncated`: it ran into `max_tokens`.
+    where the model gave one. `text` has no special tokens and no stop string. `truncated`: it ran into `max_tokens`, or
+    was `cut` before, as one of its call's last.
     """
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     text: str
     truncated: bool
+    cut: bool = False
 
 
 OnDone = Callable[[int, list[Completion]], None]
@@ -62,6 +66,7 @@ class Engine(Protocol):
     """Samples from the policy's current weights."""
 
     name: str
+    has_weights: bool  # of its own, which `update_weights` hands over; else it samples from the policy's
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
         """All samples of all requests, in the order of `requests`.

@@ -11,6 +11,8 @@ from azr.rollout.engine import Completion, Engine, OnDone, Request
 class GatheringEngine:
     """Implements azr.rollout.engine.Engine with `engine`, within `gathered()`, which all ranks enter together."""
 
+    has_weights = False
+
     def __init__(self, engine: Engine, gathered: Callable[[], AbstractContextManager[None]]) -> None:
         self._engine = engine
         self._gathered = gathered

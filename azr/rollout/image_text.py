@@ -36,6 +36,7 @@ class ImageTextEngine:
     """Implements azr.rollout.engine.Engine for a policy with a processor; requests may have images or none."""
 
     name = "transformers"
+    has_weights = False
 
     def __init__(self, policy: Policy, max_batch_tokens: int) -> None:
         """`max_batch_tokens` bounds the key/value positions that samples hold at once."""

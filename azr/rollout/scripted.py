@@ -21,6 +21,7 @@ class ScriptedEngine:
     """
 
     name = "scripted"
+    has_weights = False
 
     def __init__(self, policy: Policy, respond: Callable[[str, int], str]) -> None:
         self._policy = policy

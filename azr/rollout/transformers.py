@@ -15,12 +15,14 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from azr.config.fields import TailConfig
 from azr.errors import UserError
 from azr.policy.model import Policy
 from azr.rollout.ending import finish, hits_stop
 from azr.rollout.engine import Completion, OnDone, Request, refuse_pictured
 from azr.rollout.prefix_tree import Segment, build_prefix_tree
 from azr.rollout.sampling import sample, uniforms
+from azr.rollout.tail import CUT_NOTHING, Tail
 from azr.rollout.tree_attention import ATTENTION_NAME, Decode, ForwardPlan, Prefill, RowStore, SegmentStore
 
 _MAX_ROWS = 128  # more gain little, and each holds a row of logits
@@ -47,9 +49,10 @@ class TransformersEngine:
     """Implements azr.rollout.engine.Engine."""
 
     name = "transformers"
+    has_weights = False
 
-    def __init__(self, policy: Policy, max_batch_tokens: int) -> None:
-        """`max_batch_tokens` bounds the key/value positions held at once.
+    def __init__(self, policy: Policy, max_batch_tokens: int, tail: TailConfig = CUT_NOTHING) -> None:
+        """`max_batch_tokens` bounds the key/value positions held at once, `tail` a call's last samples.
 
         Raises UserError for a model that does not use transformers' attention interface.
         """
@@ -58,6 +61,7 @@ class TransformersEngine:
         self._policy = policy
         self._model = policy.base
         self._max_batch_tokens = max_batch_tokens
+        self._tail = tail
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
         """See Engine. Raises UserError for a sample that `max_batch_tokens` has no room for, and for images."""
@@ -65,7 +69,8 @@ class TransformersEngine:
         if not requests:
             return []
         with _sampling_mode(self._model):
-            return _Generation(self._policy, self._model, requests, on_done, self._max_batch_tokens).run()
+            tail = Tail(self._tail, requests)
+            return _Generation(self._policy, self._model, requests, on_done, self._max_batch_tokens, tail).run()
 
     def rest(self) -> None:
         """See Engine. Between calls it holds no memory of its own."""
@@ -92,12 +97,14 @@ class _Generation:
         requests: Sequence[Request],
         on_done: OnDone | None,
         max_batch_tokens: int,
+        tail: Tail,
     ) -> None:
         self._tokenizer, self._device, self._eos = policy.tokenizer, policy.device, policy.eos_ids
         self._model = model
         self._requests = requests
         self._on_done = on_done
         self._max_batch_tokens = max_batch_tokens
+        self._tail = tail
         self._done: list[dict[int, Completion]] = [{} for _ in requests]
         self._waiting = deque(_in_order(requests))
         self._users = Counter(segment for one in self._waiting for segment in one.chain)
@@ -226,12 +233,14 @@ class _Generation:
             self._live = [row for row in self._live if row not in ended]
             for row in sorted(ended):
                 self._finish(self._rows[row])
+            under_way = [self._rows[row] for row in self._live]
+            self._tail.settle((self._requests[one.request], len(one.token_ids)) for one in under_way)
 
     def _ends(self, one: _Sample) -> bool:
         request = self._requests[one.request]
         return (
             one.token_ids[-1] in self._eos
-            or len(one.token_ids) >= request.max_tokens
+            or len(one.token_ids) >= self._tail.most(request)
             or hits_stop(self._tokenizer, one.token_ids, request.stop)
         )
 
@@ -239,8 +248,10 @@ class _Generation:
         """Keep the completion, report a request whose last sample this was."""
         request = self._requests[one.request]
         stopped = one.token_ids[-1] in self._eos or hits_stop(self._tokenizer, one.token_ids, request.stop)
-        done = self._done[one.request]
-        done[one.index] = finish(self._tokenizer, one.token_ids, one.logprobs, request.stop, truncated=not stopped)
+        length, done = len(one.token_ids), self._done[one.request]
+        cut = not stopped and length < request.max_tokens
+        done[one.index] = finish(self._tokenizer, one.token_ids, one.logprobs, request.stop, not stopped, cut)
+        self._tail.end(request, length)
         self._users.subtract(one.chain)
         if len(done) == request.n and self._on_done is not None:
             self._on_done(one.request, [done[index] for index in range(request.n)])

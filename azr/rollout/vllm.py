@@ -12,6 +12,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,13 +20,14 @@ import numpy as np
 import torch
 from peft import PeftModel
 
-from azr.config.fields import VllmConfig
+from azr.config.fields import TailConfig, VllmConfig
 from azr.errors import UserError
 from azr.policy.device import own_random_state
 from azr.policy.image_text import opened
-from azr.policy.model import Policy, merged_weights
+from azr.policy.model import Policy, in_one_piece, merged_weights
 from azr.rollout.ending import finish
 from azr.rollout.engine import Completion, OnDone, Request, refuse_pictured
+from azr.rollout.tail import CUT_NOTHING, Tail
 
 
 class VllmEngine:
@@ -35,9 +37,13 @@ class VllmEngine:
     """
 
     name = "vllm"
+    has_weights = True
 
-    def __init__(self, policy: Policy, config: VllmConfig, max_tokens: int | None = None) -> None:
-        """`max_tokens` bounds a prompt and its response together; None takes the model's own limit.
+    def __init__(
+        self, policy: Policy, config: VllmConfig, max_tokens: int | None = None, tail: TailConfig = CUT_NOTHING
+    ) -> None:
+        """`max_tokens` bounds a prompt and its response together; None takes the model's own limit. `tail` bounds a
+        call's last samples.
 
         Raises UserError if the key/value cache that `config` grants can't hold one sequence of that length.
         """
@@ -45,6 +51,7 @@ class VllmEngine:
         self._device = policy.device
         self._takes_images = policy.processor is not None
         self._ahead = config.max_sequences
+        self._tail = tail
         with own_random_state(self._device), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # vLLM's about its own dependencies
             vllm = _import_vllm(policy.device, config)
@@ -52,8 +59,10 @@ class VllmEngine:
             self._weights = _hand_over_of(policy)
             self._sleep: _Sleep = _OnCard(self._weights.sleep_level) if self._device.type == "cuda" else _Sleepless()
             options = self._weights.options() | self._sleep.options()
-            if torch.distributed.is_initialized():  # a rank's own engine, in a process that a launcher started
+            self._launched = torch.distributed.is_initialized()
+            if self._launched:  # a rank's own engine or its slice, where a launcher started it
                 options["distributed_executor_backend"] = "external_launcher"
+                options["tensor_parallel_size"] = config.tensor_parallel_size
             self.llm = _open(vllm, policy, config, max_tokens, options)
         self.update_weights(policy.model)
 
@@ -64,6 +73,7 @@ class VllmEngine:
         engine = self.llm.llm_engine
         names: list[str] = []
         done: dict[int, list[Completion]] = {}
+        running = _Running(engine, Tail(self._tail, requests))
         with own_random_state(self._device):
             try:
                 while len(done) < len(requests):
@@ -71,8 +81,11 @@ class VllmEngine:
                         for i in new:
                             prompt, params = _prompt(requests[i]), self._params(requests[i])
                             names.append(engine.add_request(str(i), prompt, params, **self._weights.per_request()))
+                            running.note(requests[i])
                         _leave_logprobs_untold(engine)
-                    for output in engine.step():
+                    outputs = engine.step()
+                    running.bound()
+                    for output in outputs:
                         i = int(output.request_id)
                         done[i] = [self._completion(requests[i], sample) for sample in output.outputs]
                         if on_done is not None:
@@ -106,8 +119,13 @@ class VllmEngine:
 
     def close(self) -> None:
         """See Engine."""
-        self.llm.llm_engine.engine_core.shutdown()
-        del self.llm
+        client = self.llm.llm_engine.engine_core
+        if self._launched:  # vLLM's own end, by name or by finalizer, would end the ranks' process group as well
+            client._finalizer.detach()
+            client.engine_core.model_executor.shutdown()
+        else:
+            client.shutdown()
+        del client, self.llm
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -135,7 +153,38 @@ class VllmEngine:
 
     def _completion(self, request: Request, sample: Any) -> Completion:
         truncated = sample.finish_reason == "length"
-        return finish(self._tokenizer, sample.token_ids, sample.logprobs.logprobs, request.stop, truncated)
+        cut = truncated and len(sample.token_ids) < request.max_tokens
+        return finish(self._tokenizer, sample.token_ids, sample.logprobs.logprobs, request.stop, truncated, cut)
+
+
+class _Running:
+    """The samples that vLLM's scheduler knows of, whose limits are lowered once `tail` has one.
+
+    vLLM tells of a request when its last sample has ended and takes no new limit for one under way, but its scheduler,
+    which is in this process, reads each sample's limit after every token.
+    """
+
+    def __init__(self, engine: Any, tail: Tail) -> None:
+        self._known: dict[str, Any] = engine.engine_core.engine_core.scheduler.requests
+        self._tail = tail
+        self._samples: list[tuple[Request, Any]] = []
+
+    def note(self, request: Request) -> None:
+        """Watch the samples of `request`, which was just added."""
+        self._samples += [(request, sample) for sample in islice(reversed(self._known.values()), request.n)]
+
+    def bound(self) -> None:
+        """Tell the tail what has ended in a step, and the scheduler what the others may become."""
+        if len(self._known) == len(self._samples):
+            return
+        for request, sample in self._samples:
+            if sample.is_finished():
+                self._tail.end(request, sample.num_output_tokens)
+        self._samples = [(request, sample) for request, sample in self._samples if not sample.is_finished()]
+        self._tail.settle((request, sample.num_output_tokens) for request, sample in self._samples)
+        if self._tail.limit:
+            for request, sample in self._samples:
+                sample.max_tokens = self._tail.most(request)
 
 
 class _HandOver(Protocol):
@@ -159,7 +208,9 @@ class _HandOver(Protocol):
 def _hand_over_of(policy: Policy) -> _HandOver:
     if policy.processor is not None:
         return _AsPublished()
-    return _Adapter(policy.model) if isinstance(policy.model, PeftModel) else _WholeWeights()
+    if isinstance(policy.model, PeftModel):
+        return _Adapter(policy.model, policy.dtype)
+    return _WholeWeights(policy.dtype)
 
 
 class _AsPublished:
@@ -178,9 +229,12 @@ class _AsPublished:
 
 
 class _WholeWeights:
-    """Every weight, in memory. vLLM starts with weights of its own making."""
+    """Every weight, in memory, gathered where it is in shards. vLLM starts with weights of its own making."""
 
     sleep_level = 2
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self._dtype = dtype
 
     def options(self) -> dict[str, Any]:
         return {"load_format": "dummy"}
@@ -189,7 +243,8 @@ class _WholeWeights:
         return {}
 
     def hand_over(self, llm: Any, model: torch.nn.Module) -> None:
-        llm.collective_rpc("reload_weights", kwargs={"weights_iterator": merged_weights(model)})
+        weights = ((name, in_one_piece(weight, self._dtype)) for name, weight in merged_weights(model))
+        llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
 
 
 class _Adapter:
@@ -197,8 +252,9 @@ class _Adapter:
 
     sleep_level = 1
 
-    def __init__(self, model: PeftModel) -> None:
+    def __init__(self, model: PeftModel, dtype: torch.dtype) -> None:
         """Raises UserError for an adapter that vLLM's kernels can't hold."""
+        self._dtype = dtype
         rank = max(config.r for config in model.peft_config.values())
         self._max_rank = next((known for known in _LORA_RANKS if known >= rank), None)
         if self._max_rank is None:
@@ -218,7 +274,9 @@ class _Adapter:
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")  # peft's, that the base is not on the hub
-            model.save_pretrained(folder, save_embedding_layers=False)
+            held = {name: weight for name, weight in model.state_dict().items() if ".lora_" in name}
+            adapter = {name: in_one_piece(weight, self._dtype) for name, weight in held.items()}
+            model.save_pretrained(folder, save_embedding_layers=False, state_dict=adapter)
             if not llm.llm_engine.add_lora(self._named(Path(folder), load_inplace=True)):
                 raise RuntimeError("vLLM did not take the adapter")
 
@@ -318,7 +376,7 @@ def _open(vllm: Any, policy: Policy, config: VllmConfig, max_tokens: int | None,
         return vllm.LLM(
             model=policy.source,
             revision=policy.revision,
-            dtype=str(policy.base.dtype).removeprefix("torch."),
+            dtype=str(policy.dtype).removeprefix("torch."),
             **options,
             max_model_len=max_tokens,
             max_num_seqs=config.max_sequences,

@@ -14,7 +14,7 @@ from rich.console import Console
 from transformers.utils.logging import disable_progress_bar
 
 from azr.buffer import TaskBuffer
-from azr.config.fields import Config, EngineChoice
+from azr.config.fields import Config
 from azr.config.settings import dump_config
 from azr.errors import UserError
 from azr.evaluation.judging.math_grader import MathGrader
@@ -35,10 +35,11 @@ from azr.policy.model import Policy, load_policy, trained_weights
 from azr.policy.shape import read_shape
 from azr.ranks.group import ALONE, Ranks, check_card
 from azr.ranks.leading import LeadingLearner, led_learner
-from azr.rollout import choose_engine, open_engine
+from azr.rollout import open_engine
 from azr.rollout.asking import Table
 from azr.rollout.engine import Engine
 from azr.rollout.gathering import GatheringEngine
+from azr.rollout.tensor_parallel import check_ranks_share, check_tensor_parallel
 from azr.seeds import derive_seed
 from azr.training.checkpoint import checkpoints, read_learner_state, read_state, restore_random_state
 from azr.training.loop import Stopwatch
@@ -68,8 +69,9 @@ def gather(config: Config) -> Materials:
 
 
 def check_update(config: Config) -> None:
-    """Raises UserError for an update that the config can't have."""
+    """Raises UserError for an update, or for sampling, that the config can't have."""
     _check_row(config)
+    check_tensor_parallel(config.rollout, config.model)
     formula_of(config.learner)
     learning_rate_factor(config.learner, optimizer_steps(config))
     wants(config)
@@ -137,15 +139,16 @@ def open_for_training(
     Raises UserError for what the user can mend; a run that could not start leaves no folder behind.
     """
     check_card(config.model.device, ranks)
+    check_ranks_share(config.rollout, ranks)
     if config.learner.shard:
-        _check_sharded(config, ranks)
+        check_sharded(config.learner, ranks)
     materials = gather(config)
     disable_progress_bar()  # transformers' own, which would cut through ours
     with hold(run), ExitStack() as stack:
         checkpoint = newest_checkpoint(run, config) if resume else None
         if not resume:
             refuse_occupied(run)
-        _check_memory(config)
+        _check_memory(config, ranks)
         Console(highlight=False).print(f"loading {checkpoint or config.model.name}", soft_wrap=True)
         ranks.tell(config)
         table, learner = _open_table(config, materials.style, checkpoint, open_engine, ranks, stack)
@@ -165,13 +168,6 @@ def open_for_training(
         methods = [open_method(seat) for open_method in materials.openers]
         led = led_learner(learner, ranks)
         yield OpenRun(config, run, materials, telemetry, buffer, table, led, methods, watch, done)
-
-
-def _check_sharded(config: Config, ranks: Ranks) -> None:
-    """Raises UserError for a run whose policy can't be in shards."""
-    check_sharded(config.learner, ranks)
-    if choose_engine(config.rollout.engine) is EngineChoice.VLLM:
-        raise UserError("learner.shard=true samples from gathered weights: set rollout.engine=transformers")
 
 
 @contextmanager
@@ -197,7 +193,7 @@ def _open_table(
     if state:
         learner.load_state_dict(state)
     engine = _open_warm_engine(policy, learner, config, open_engine)
-    if config.learner.shard:
+    if config.learner.shard and not engine.has_weights:
         engine = GatheringEngine(engine, learner.gathered)
     stack.callback(engine.close)
     return Table(config, policy, engine, sandbox, style, grader, ranks), learner
@@ -205,7 +201,7 @@ def _open_table(
 
 def _load_policy(config: Config, saved: Path | None) -> Policy:
     torch.manual_seed(derive_seed(config.seed, "model"))
-    return load_policy(config.model, saved)
+    return load_policy(config.model, saved, on_host=config.learner.shard)
 
 
 def _open_warm_engine(policy: Policy, learner: Learner, config: Config, open_engine: EngineOpener) -> Engine:
@@ -229,14 +225,14 @@ def _open_learner(policy: Policy, config: Config, ranks: Ranks) -> Learner:
     return Learner(policy, config.learner, config.model, longest, optimizer_steps(config), frozen, critic, ranks)
 
 
-def _check_memory(config: Config) -> None:
+def _check_memory(config: Config, ranks: Ranks) -> None:
     """Raises UserError for a run that this machine's memory can't hold, where running out can't be caught later.
 
     A card says when it runs out, and `_warm_up` listens. On a processor the system kills the process instead.
     """
-    machine = machine_here(config.model.device)
+    machine = machine_here(config.model.device, ranks.here)
     if not machine.card:
-        plan_memory(config, read_shape(config.model), machine).check()
+        plan_memory(config, read_shape(config.model), machine, ranks.size).check()
 
 
 def _warm_up(learner: Learner, engine: Engine, policy: Policy) -> None:

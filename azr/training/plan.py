@@ -16,6 +16,7 @@ from azr.planning.told import print_memory
 from azr.policy.device import resolve_device
 from azr.policy.gguf_cache import find_gguf
 from azr.policy.shape import read_shape
+from azr.ranks import launched
 from azr.rollout import choose_engine
 from azr.training.checkpoint import checkpoints
 from azr.training.opening import check_update, newest_checkpoint, read_style
@@ -40,7 +41,7 @@ def print_plan(config: Config, run: Run, resume: bool, console: Console | None =
     for name, value in _rows(config, run, resume, methods):
         table.add_row(name, value)
     out.print(table)
-    memory = plan_for(config, read_shape(config.model), None)
+    memory = plan_for(config, read_shape(config.model), None, launched.size())
     print_memory(memory, out)
     memory.check()
     out.print("dry run: nothing was written, nothing was run")

@@ -2,7 +2,8 @@
 
 Four things were seen to end self-play's learning: the solver repeats the question, it grows so sure that nothing new is
 sampled, the proposer's tasks are all never or always solved, and it proposes what it proposed before. Rewards without
-labels (arXiv 2603.08660) can collapse: they rise because answers shorten, or agree on everything.
+labels (arXiv 2603.08660) can collapse: they rise because answers shorten, or agree on everything. And a rule that cuts
+the last responses of a call may cut too many.
 """
 
 from collections import deque
@@ -19,6 +20,7 @@ HEADLINES = {
     "entropy": "the solver samples hardly anything new",
     "learnability": "what is proposed is always or never solved",
     "new programs": "few proposals are programs not seen before",
+    "cut": "many responses are cut as the last of their call",
     "collapse": "the reward rises while answers shorten or agree on everything",
 }
 REMEDIES = {
@@ -26,6 +28,7 @@ REMEDIES = {
     "entropy": "propose.variations=4, more seeding.factor or learner.entropy_bonus",
     "learnability": "more propose.references, solver.draw=uncertain or more solver.estimate_samples",
     "new programs": "propose.reference_draw=spread, a higher propose.temperature or fewer propose.samples_per_prompt",
+    "cut": "a larger rollout.tail.factor, or rollout.tail.quantile=1, which cuts nothing",
     "collapse": "a larger learner.kl.coefficient, a lower learner.learning_rate, more votes or another label",
 }
 Metrics = Mapping[str, float]
@@ -81,6 +84,9 @@ class Watch:
             value = now[metric]
             if value is not None and value < limit:
                 yield _alarm(name, f"{metric} is {value:.3f}, under {limit:g}")
+        shares = {name: now[name] for name in _CUT}
+        if cut := {name: share for name, share in shares.items() if share is not None and share > config.cut}:
+            yield _alarm("cut", ", ".join(f"{name} is {share:.1%}" for name, share in cut.items()))
         for method in _GIVEN:
             yield from self._collapse(method)
 
@@ -106,7 +112,8 @@ class Watch:
 
 
 _GIVEN = ("rlvr", "ttrl")  # whose rewards may come from nobody who knows
-_WATCHED = ("solve/copies", "entropy/solve", "propose/learnability", "propose/new_programs")
+_CUT = ("cut/propose", "cut/estimate", "cut/solve", "cut/rlvr", "cut/ttrl")
+_WATCHED = ("solve/copies", "entropy/solve", "propose/learnability", "propose/new_programs", *_CUT)
 
 
 def _alarm(name: str, figures: str) -> Alarm:

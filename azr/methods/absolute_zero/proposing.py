@@ -94,6 +94,7 @@ def _ask_for_task(
         top_p=config.rollout.top_p,
         stop=prompt.stop,
         seed=derive_seed(config.seed, *purpose, "sample"),
+        may_be_cut=True,
     )
     return _Ask(
         index,

@@ -18,7 +18,7 @@ from azr.methods.absolute_zero.panel import ask_panel, choose_panel
 from azr.methods.absolute_zero.practice import Practice, Source
 from azr.methods.absolute_zero.proposing import Proposed, propose
 from azr.methods.absolute_zero.record import Exercise, Invented, StepRecord, earned, store_seeds, store_step
-from azr.methods.absolute_zero.step_metrics import step_line, step_line_key, step_metrics, tokens_generated
+from azr.methods.absolute_zero.step_metrics import cut_shares, step_line, step_line_key, step_metrics, tokens_generated
 from azr.methods.method import Play, Rollout, Seat, Stop
 from azr.rollout.asking import Answer, Exam, solve, solve_together
 from azr.seeds import stream
@@ -160,8 +160,9 @@ class SelfPlay:
         """The paper's way: Monte Carlo answers pay the proposer, newly sampled ones train the solver."""
         solver = self._config.solver
         sources = self._first_round(number, valid)
-        estimating = Exam([triplet for _, triplet in valid], solver.estimate_samples, ("step", number, "estimate"))
-        training = Exam([source.triplet for source in sources], solver.samples_per_task, ("step", number, "solve"))
+        tried, trained = [triplet for _, triplet in valid], [source.triplet for source in sources]
+        estimating = Exam(tried, solver.estimate_samples, ("step", number, "estimate"), may_be_cut=True)
+        training = Exam(trained, solver.samples_per_task, ("step", number, "solve"), may_be_cut=True)
         # What is trained on does not depend on the estimates, so both are asked at once.
         total = sum(len(exam.tasks) * exam.samples for exam in (estimating, training))
         with self._phase("solve", total) as advance:
@@ -201,7 +202,7 @@ class SelfPlay:
         tasks = [exercise.triplet for exercise in exercises]
         with self._phase("greedy", len(tasks)) as advance:
             purpose = ("step", number, "greedy", turn)
-            answers = solve(self._table, tasks, 1, purpose, advance, temperature=0.0)
+            answers = solve(self._table, tasks, 1, purpose, advance, temperature=0.0, may_be_cut=True)
         return [replace(exercise, greedy=one) for exercise, (one,) in zip(exercises, answers, strict=True)]
 
     def _first_round(self, number: int, valid: Sequence[tuple[int, Triplet]]) -> list[Source]:
@@ -220,15 +221,18 @@ class SelfPlay:
 
     def _solve(self, number: int, tasks: Sequence[Triplet], samples: int, *turn: str | int) -> list[list[Answer]]:
         with self._phase("solve", len(tasks) * samples) as advance:
-            return solve(self._table, tasks, samples, ("step", number, "solve", *turn), advance)
+            return solve(self._table, tasks, samples, ("step", number, "solve", *turn), advance, may_be_cut=True)
 
     def _whole(self, record: StepRecord) -> Play:
         """A step's last play, which says and stores all of it."""
         self.record = record
+        metrics = step_metrics(record)
+        if self._config.rollout.tail.quantile < 1:
+            metrics |= cut_shares(record)
         return Play(
             record.rollouts,
             tokens_generated(record),
-            metrics := step_metrics(record),
+            metrics,
             step_line(metrics, self._config.propose.types),
             partial(self._store, record),
         )

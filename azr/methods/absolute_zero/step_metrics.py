@@ -4,8 +4,8 @@ Names are paths: reward/ROLE/TYPE, propose/valid/TYPE, propose/rejected/REASON, 
 propose/new_programs (share of the proposals), propose/flaw/FLAW (share of the tasks that ran, refused or not),
 estimate/rate/TYPE, solve/rate/TYPE, solve/copies/TYPE (share of answers that repeat the question), solve/greedy (share
 of ReMax's greedy answers that are right; what says solve/ beside it is without them), entropy/ROLE,
-length/ROLE/TYPE, truncated/ROLE. Of a step of several rounds, all of them count. The loop's own are in
-azr/training/loop.py.
+length/ROLE/TYPE, truncated/ROLE; where rollout.tail may cut, also cut/propose, cut/estimate and cut/solve. Of a step
+of several rounds, all of them count. The loop's own are in azr/training/loop.py.
 """
 
 from collections import Counter
@@ -28,6 +28,16 @@ def step_metrics(record: StepRecord) -> dict[str, float]:
         **_lengths(record),
         **_entropies(record.rollouts),
     }
+
+
+def cut_shares(record: StepRecord) -> dict[str, float]:
+    """Shares of the responses that were cut as the last of their call."""
+    given = {
+        "cut/propose": [proposal.completion.cut for proposal in record.proposed],
+        "cut/estimate": [answer.completion.cut for task in record.invented for answer in task.estimate],
+        "cut/solve": [answer.completion.cut for exercise in record.exercises for answer in exercise.answers],
+    }
+    return _means(given)
 
 
 def tokens_generated(record: StepRecord) -> int:

@@ -13,6 +13,7 @@ METHOD/greedy            mean reward of the greedy answers, where ReMax has them
 METHOD/refilled          problems asked in place of others, where DAPO's refilling is on
 METHOD/left_out          problems left out of the update, since their answers all earned the same
 reward/METHOD, length/METHOD, truncated/METHOD, entropy/METHOD
+cut/METHOD               share of answers that were cut as the last of their call, where rollout.tail may
 
 Zuo et al. 2025 (TTRL, arXiv 2504.16084) for the names. Ratio, pass@N, maj@N and the rest count all answers that vote,
 reward_accuracy, majority_reward and truth_reward those that train or, where their problem was left out, would have:
@@ -78,6 +79,11 @@ def problem_metrics(method: str, paid: Sequence[Paid]) -> dict[str, float]:
     for level in _levels(paid):
         metrics |= _voted(method, _of_level(paid, level), f"/{level}")
     return metrics | _whole(method, paid)
+
+
+def cut_share(method: str, paid: Sequence[Paid]) -> dict[str, float]:
+    """Of all answers, how many were cut as the last of their call."""
+    return {f"cut/{method}": fmean(completion.cut for one in paid for completion in one.answers.completions)}
 
 
 def refilling_metrics(method: str, paid: Sequence[Paid], batch: int) -> dict[str, float]:

@@ -22,6 +22,7 @@ from azr.methods.problems.greedy import baseline
 from azr.methods.problems.labels import LABELS, WANT_SPREADS, Spread
 from azr.methods.problems.metrics import (
     Paid,
+    cut_share,
     look_metrics,
     look_row,
     problem_line,
@@ -93,6 +94,8 @@ class ProblemPlay:
         if self._wants.baseline:
             paid = self._pay_greedy(number, paid)
         metrics = problem_metrics(self._name, paid)
+        if self._table.config.rollout.tail.quantile < 1:
+            metrics |= cut_share(self._name, paid)
         if self._wants.refill_rounds:
             metrics |= refilling_metrics(self._name, paid, self._settings.batch)
         yield Play(
@@ -122,7 +125,7 @@ class ProblemPlay:
 
     def _pay_answers(self, problems: Sequence[int], purpose: tuple[str | int, ...]) -> list[Paid]:
         settings, sampling = self._settings, self._table.config.rollout
-        wanted = Sampling(settings.votes, settings.max_tokens, self._temperature, sampling.top_p)
+        wanted = Sampling(settings.votes, settings.max_tokens, self._temperature, sampling.top_p, may_be_cut=True)
         with self._phase(f"answer {self._name}", len(problems) * settings.votes) as advance:
             asked = [self._asked[index] for index in problems]
             answered = ask(self._table, asked, wanted, purpose, advance)
@@ -130,7 +133,7 @@ class ProblemPlay:
 
     def _pay_greedy(self, number: int, paid: Sequence[Paid]) -> list[Paid]:
         """The same, each of those that train with what a greedy answer to its problem earns."""
-        sampling = Sampling(1, self._settings.max_tokens, temperature=0.0, top_p=1.0)
+        sampling = Sampling(1, self._settings.max_tokens, temperature=0.0, top_p=1.0, may_be_cut=True)
         asked = [one.answers.asked for one in paid if not one.left_out]
         with self._phase(f"greedy {self._name}", len(asked)) as advance:
             answered = iter(ask(self._table, asked, sampling, ("step", number, self._name, "greedy"), advance))

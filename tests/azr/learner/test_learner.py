@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -297,18 +298,19 @@ def test_an_adapter_on_the_output_layer_is_refused() -> None:
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=str)
 def test_an_optimizer_on_the_host_takes_the_same_steps(precision: torch.dtype) -> None:
-    """To the bit, through clipping, several minibatches, and a resume from its state."""
+    """To the bit, through clipping, several minibatches, and a resume from its state, by either kind."""
     samples = with_engine_logprobs(tiny_model("llama"), rollouts())
+    config = LearnerConfig(learning_rate=1e-3, minibatches=2, gradient_norm=1e-3)
     ends = []
-    for on_host in (False, True):
-        config = LearnerConfig(learning_rate=1e-3, minibatches=2, gradient_norm=1e-3, optimizer_on_host=on_host)
+    for first, then in product((False, True), repeat=2):
         model = tiny_model("llama").to(precision)
-        learner = Learner(policy_of(model), config, PLAIN)
+        learner = Learner(policy_of(model), replace(config, optimizer_on_host=first), PLAIN)
         norms = [learner.step(samples)["grad_norm"] for _ in range(2)]
-        again = Learner(policy_of(model), config, PLAIN)
+        again = Learner(policy_of(model), replace(config, optimizer_on_host=then), PLAIN)
         again.load_state_dict(learner.state_dict())
         norms.append(again.step(samples)["grad_norm"])
         ends.append((norms, model.state_dict()))
-    (norms, weights), (norms_too, weights_too) = ends
-    assert norms == pytest.approx(norms_too, rel=1e-6)
-    assert all(torch.equal(weights[name], weights_too[name]) for name in weights)
+    (norms, weights), *others = ends
+    for norms_too, weights_too in others:
+        assert norms == pytest.approx(norms_too, rel=1e-6)
+        assert all(torch.equal(weights[name], weights_too[name]) for name in weights)

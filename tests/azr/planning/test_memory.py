@@ -134,6 +134,31 @@ def test_a_critic_and_a_reference_are_counted() -> None:
     assert ppo["the critic"] == 3 * plain["weights"]
 
 
+def test_a_rank_has_its_part_of_what_is_in_shards() -> None:
+    config = load_config(CONFIGS / "quickstart.yaml", ["rollout.engine=transformers"])
+    sharded = replace(config, learner=replace(config.learner, shard=True))
+    shape = read_shape(config.model)
+    (whole, _), (quarter, rest) = (
+        ({part.name: part.learning for part in planned.parts}, planned)
+        for planned in (plan_memory(config, shape, HOST), plan_memory(sharded, shape, HOST, ranks=4))
+    )
+    for name, of_it in (("weights", "the weights"), ("AdamW's two moments",) * 2, ("gradients", "the gradients")):
+        assert quarter[f"shards of {of_it}"] == whole[name] / 4
+    sampled_from = {part.name: part.generating for part in rest.parts}["gathered weights"]
+    assert sampled_from > whole["weights"] > quarter["gathered weights"]
+    with pytest.raises(UserError, match="--ranks"):
+        plan_memory(sharded, shape, HOST)
+
+
+def test_ranks_of_one_engine_share_its_weights_and_its_cache() -> None:
+    alone, shared = (
+        plan("qwen2.5-coder-7b", 80, "rollout.engine=vllm", f"rollout.vllm.tensor_parallel_size={size}")
+        for size in (1, 2)
+    )
+    assert shared.cached_tokens > 2 * alone.cached_tokens
+    assert shared.peak == alone.peak  # a share of the card is a share
+
+
 def test_seven_billion_parameters_trained_whole_do_not_fit_beside_their_moments() -> None:
     with pytest.raises(UserError, match=r"needs 1\d\d\.\d GB .*moments 60\.9 \(.*model\.lora\.rank") as told:
         plan("qwen2.5-coder-7b", 80, "model.lora.rank=0").check()

@@ -1,5 +1,6 @@
 """What a step's time follows from. Nothing here knows how fast a card really is."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,21 @@ def test_an_adapter_learns_in_fewer_products_and_checkpointing_in_more() -> None
 
 def test_a_tail_ends_at_the_limit() -> None:
     assert pace("qwen2.5-coder-7b", 80, "solver.max_tokens=1000", "propose.max_tokens=600").tail == 0
+
+
+def test_a_tail_that_is_cut_ends_at_so_many_times_the_length_of_a_share() -> None:
+    """Half of exponential lengths are within ln 2 of their mean; a rule that cuts beyond the limit changes nothing."""
+    whole, cut = (
+        pace("qwen2.5-coder-7b", 80, "rollout.tail.factor=2", f"rollout.tail.quantile={share}") for share in (1, 0.5)
+    )
+    tokens = 2 * 8096 - 600 - 1000
+    assert cut.tail == pytest.approx(whole.tail * (2 * math.log(2) - 1) * 1600 / tokens)
+    assert cut.total - cut.tail == pytest.approx(whole.total - whole.tail)
+    assert pace("qwen2.5-coder-7b", 80, "rollout.tail.factor=100", "rollout.tail.quantile=0.5").tail == whole.tail
+
+
+def test_an_adapter_on_7b_keeps_the_bar_of_four_minutes_by_the_rule_alone() -> None:
+    assert pace("qwen2.5-coder-7b", 80).total < 240 < pace("qwen2.5-coder-7b", 80, "rollout.tail.quantile=1").total
 
 
 def test_the_hosts_optimizer_costs_time() -> None:

@@ -1,12 +1,13 @@
 """The vLLM engine on a real small model, against the transformers engine and plain forward passes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from azr.config.fields import EngineChoice, ModelConfig, Precision, RolloutConfig, VllmConfig
+from azr.config.fields import EngineChoice, ModelConfig, Precision, RolloutConfig, TailConfig, VllmConfig
 from azr.policy.model import Policy, load_policy
 from azr.rollout import Completion, Engine, Request, TransformersEngine, open_engine
 from tests.azr.rollout.asked import prompt_ids, reference_logprobs
@@ -25,7 +26,7 @@ def policy() -> Policy:
 @pytest.fixture(scope="module")
 def engine(policy: Policy) -> Iterator[Engine]:
     pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
-    config = RolloutConfig(engine=EngineChoice.AUTO, vllm=LIMITED)
+    config = RolloutConfig(engine=EngineChoice.AUTO, vllm=LIMITED, tail=TailConfig(quantile=0.6, factor=1.2))
     engine = open_engine(policy, config, max_tokens=1024)
     assert engine.name == "vllm"
     yield engine
@@ -88,6 +89,26 @@ def test_samples_end_at_stop_strings_and_limits(policy: Policy, engine: Engine) 
         assert completion.text == whole.split("\n")[0]
         assert completion.truncated == (not ended)
         assert not completion.truncated or len(completion.token_ids) == 20
+
+
+def test_the_last_samples_of_a_call_are_cut_and_the_others_are_the_same_to_the_bit(
+    policy: Policy, engine: Engine
+) -> None:
+    """12 samples that begin together: 8 have to end, then the others may become a fifth longer."""
+    asked = [
+        Request(prompt_ids(policy, i), n=4, max_tokens=60, temperature=1.3, stop=("\n",), seed=i) for i in range(3)
+    ]
+    plain = [completion for completions in engine.generate(asked) for completion in completions]
+    ruled = engine.generate([replace(request, may_be_cut=True) for request in asked])
+    limit = -(-sorted(len(completion.token_ids) for completion in plain)[7] * 6 // 5)
+    cut = 0
+    for before, after in zip(plain, [completion for completions in ruled for completion in completions], strict=True):
+        assert after.cut == (len(before.token_ids) > limit)
+        assert after == before or (after.cut and after.truncated and len(after.token_ids) == limit)
+        assert after.token_ids == before.token_ids[: len(after.token_ids)]
+        assert after.logprobs == before.logprobs[: len(after.logprobs)]
+        cut += after.cut
+    assert cut > 1
 
 
 def test_prompts_may_fill_more_than_one_step(policy: Policy, engine: Engine) -> None:

@@ -23,6 +23,7 @@ def test_a_good_run_hears_nothing():
         ({"entropy/solve": 0.01}, "entropy"),
         ({"propose/learnability": 0.0}, "learnability"),
         ({"propose/new_programs": 0.02}, "new programs"),
+        ({"cut/propose": 0.0, "cut/solve": 0.07}, "cut"),
     ],
 )
 def test_what_goes_wrong_is_said_once_with_what_to_try(change, name):
