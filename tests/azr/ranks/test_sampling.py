@@ -27,10 +27,18 @@ def lines(folder):
     return sorted(line for file in folder.rglob("*.jsonl") for line in file.read_text().splitlines())
 
 
+def assert_told_alike(*folders):
+    """The same lines, but for the last bits of the probabilities, which depend on who else is in a batch."""
+    one, two = ([json.loads(line) for line in lines(folder)] for folder in folders)
+    surprises = [[told.pop("nats") for told in side] for side in (one, two)]
+    assert one == two
+    assert surprises[0] == pytest.approx(surprises[1], abs=2e-4)
+
+
 def test_a_benchmark_is_answered_as_by_one_process(model, tmp_path):
     for ranks in (1, 2):
         run(ranks, "eval", "run", model, *FEW, "--out", tmp_path / str(ranks))
-    assert lines(tmp_path / "1") == lines(tmp_path / "2")
+    assert_told_alike(tmp_path / "1", tmp_path / "2")
     assert len(lines(tmp_path / "1")) == 27
     assert (tmp_path / "1" / "scores.json").read_text() == (tmp_path / "2" / "scores.json").read_text()
 
@@ -41,7 +49,7 @@ def test_a_study_asks_its_sides_on_all_ranks(model, tmp_path):
     for ranks in (1, 2):
         sides = (f"a={model}", f"b={model}", "--folder", tmp_path / str(ranks), "--out", tmp_path / f"{ranks}.html")
         run(ranks, "boundary", *sides, *FEW)
-    assert lines(tmp_path / "1") == lines(tmp_path / "2")
+    assert_told_alike(tmp_path / "1", tmp_path / "2")
     assert len(lines(tmp_path / "1")) == 54
     assert (tmp_path / "2.html").is_file()
 
