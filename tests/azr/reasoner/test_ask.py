@@ -86,7 +86,7 @@ def test_a_sampled_stream_is_its_seeds(model):
 def test_a_run_answers_in_its_own_style_with_its_trained_weights(tmp_path):
     run, policy = trained_run(tmp_path / "tiny", lora=4)
     reasoner = open_reasoner(str(run.folder), device="cpu")
-    assert (reasoner.style.name, reasoner.chat) == ("completion", False)
+    assert (reasoner.style.name, reasoner.chat) == ("signatures", False)
     ids = torch.arange(1, 30)[None]
     with torch.no_grad():
         torch.testing.assert_close(reasoner.policy.model(ids).logits, policy.model(ids).logits)
