@@ -7,6 +7,7 @@ tried, and a small model solves few of them: they are as hard as their kin, not 
 buffer, so that a resumed run reckons with the same rates.
 """
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -102,11 +103,12 @@ class Practice:
         """`k` different tasks, at solve rate p by weight (floor + 4 p (1 - p))^power, without replacement.
 
         The k largest of u^(1/weight), u uniform: Efraimidis and Spirakis 2006 (Weighted random sampling with a
-        reservoir).
+        reservoir). Their logarithms are compared, since of a small weight the power itself is 0.
         """
         known, expected = self._rates([verdicts for _, verdicts in fresh])
         stored, rates = list(known), [*known.values(), *expected]
-        keys = [rng.random() ** (1 / (self._floor + 4 * rate * (1 - rate)) ** self._power) for rate in rates]
+        weights = [(self._floor + 4 * rate * (1 - rate)) ** self._power for rate in rates]
+        keys = [math.log(rng.random()) / weight for weight in weights]
         best = sorted(range(len(keys)), key=keys.__getitem__, reverse=True)[:k]
         return [
             Source(self._buffer.task(stored[index]).triplet, stored=stored[index])

@@ -112,6 +112,14 @@ def test_a_power_draws_more_of_what_teaches(buffer):
     assert sharp[9] < even[9] / 2
 
 
+def test_of_tasks_with_next_to_no_weight_chance_decides(buffer):
+    """Nine of ten tasks: all but one of the two that are never and always solved, which weigh the same."""
+    known = practice(buffer, types=(TaskType.DEDUCTION,), batch=9, draw_power=200.0)
+    rounds = [{source.stored for source in known.later_round((), partial(stream, 0, number))} for number in range(200)]
+    assert all((1 in drawn) != (9 in drawn) for drawn in rounds)
+    assert 60 < sum(1 in drawn for drawn in rounds) < 140
+
+
 def test_what_is_new_comes_first_and_the_buffer_fills_the_rest(buffer):
     fresh = [Source(triplet(50 + n), proposal=n) for n in range(6)]
     for draw in Draw:
