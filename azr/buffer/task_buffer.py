@@ -14,7 +14,7 @@ import hashlib
 import json
 import random
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -262,10 +262,6 @@ class TaskBuffer:
         return self._db.execute(
             "SELECT id, program_fingerprint FROM task WHERE type = ? ORDER BY id", (task_type,)
         ).fetchall()
-
-    def ids(self, task_type: TaskType) -> Sequence[int]:
-        """The ids of every task of that type, oldest first."""
-        return self._ids[task_type]
 
     def ids_of_step(self, step: int, task_type: TaskType, besides: Origin) -> list[int]:
         """The ids of a type's tasks of that step, oldest first, without those of one origin."""
