@@ -133,7 +133,7 @@ class ShardedAdamW:
     def clip(self, limit: float) -> float:
         """See Optimizer."""
         norm = clip_grad_norm_(self._shards, limit)
-        return float(_whole(norm))
+        return float(in_one_piece(norm, norm.dtype))
 
     def step(self) -> None:
         """See Optimizer."""
@@ -178,16 +178,12 @@ class ShardedAdamW:
                 shard_.copy_(_part(saved, shard_))
 
     def _kept(self, value: Tensor) -> Tensor:
-        whole = _whole(value)
+        whole = in_one_piece(value, value.dtype)
         return whole.cpu() if self._ranks.leads else whole.new_empty(0)
 
 
 def _units(forward: Module) -> list[FSDPModule]:
     return [module for module in forward.modules() if isinstance(module, FSDPModule)]
-
-
-def _whole(value: Tensor) -> Tensor:
-    return value.full_tensor() if isinstance(value, DTensor) else value
 
 
 def _part(whole: Tensor, like: Tensor) -> Tensor:

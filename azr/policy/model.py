@@ -142,7 +142,7 @@ def save_merged(policy: Policy, folder: Path) -> None:
 
 
 def in_one_piece(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """A weight as it is; where it is in shards, whole and in `dtype`, on all ranks, which ask for it together."""
+    """A tensor as it is; where it is in shards, whole and in `dtype`, on all ranks, which ask for it together."""
     if not isinstance(weight, DTensor):
         return weight
     whole: torch.Tensor = cast(DTensor, weight.to(dtype)).full_tensor()
