@@ -141,6 +141,7 @@ def test_verdicts_published_with_gsm8k(name: str, public_data: DataPlaces, tools
     assert differing == []
 
 
+@pytest.mark.usefixtures("public_data")  # skips where the files are not here
 def test_verdicts_published_with_majority_votes(tools: Tools) -> None:
     """One differs: Qwen2.5-Math takes 10000 for another number than its reference 10{,}000."""
     differing = []
