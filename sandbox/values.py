@@ -112,9 +112,10 @@ def _complex(_: _Writer, value: complex, __: int) -> str:
         back = complex(text)
     except ValueError:
         back = 0j
-    # repr drops signed zeros when evaluated ("-0j" is a negation), so those take the constructor.
+    # Evaluated, a repr loses signed zeros ("-0j" is a negation, and so is "-1j", whose real part is -0.0): those take
+    # the constructor.
     plain = math.isfinite(value.real) and math.isfinite(value.imag)
-    if plain and back == value and "-0" not in text:
+    if plain and back == value and "-0" not in text and not text.startswith("-"):
         return text
     return f"complex({_floating(value.real)}, {_floating(value.imag)})"
 

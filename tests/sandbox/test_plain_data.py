@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sandbox import CallStatus, Job, Sandbox
@@ -55,6 +55,7 @@ DATA = st.recursive(ATOMS, _containers, max_leaves=20)
 
 
 @given(DATA)
+@example(complex(0.0, -1.0))
 def test_the_text_evaluates_back_to_the_value(value: Any) -> None:
     text = canonical(value)
     back = compute_value(text)
@@ -98,6 +99,9 @@ def test_equal_agrees_with_equality(a: Any, b: Any) -> None:
         (Fraction(1, 3), "Fraction(1, 3)"),
         (Decimal("1.50"), "Decimal('1.50')"),
         (complex(math.nan, -0.0), "complex(float('nan'), -0.0)"),
+        (complex(0.0, -1.0), "complex(0.0, -1.0)"),
+        (complex(-1.0, -2.0), "(-1-2j)"),
+        (2j, "2j"),
         ("\ud800", "'\\ud800'"),
         (datetime(2020, 1, 2), "datetime.datetime(2020, 1, 2, 0, 0)"),
     ],
@@ -174,6 +178,7 @@ def test_literal(text: str, value: Any) -> None:
 @pytest.mark.parametrize("program", ["def f(x): return x", "def f(x): return [x, {1: x}, (x,)]"])
 @settings(deadline=None)
 @given(value=DATA)
+@example(value=complex(0.0, -1.0))
 def test_values_pass_through_the_sandbox(sandbox: Sandbox, program: str, value: Any) -> None:
     """As an argument's text, through a call, and back."""
     imports = "from collections import *\nfrom decimal import *\nfrom fractions import *\nimport datetime\n"
