@@ -37,7 +37,12 @@ class Proposed:
 
 
 def propose(
-    table: Table, buffer: TaskBuffer, batch: dict[TaskType, int], purpose: tuple[str | int, ...], advance: Advance
+    table: Table,
+    buffer: TaskBuffer,
+    batch: dict[TaskType, int],
+    purpose: tuple[str | int, ...],
+    temperature: float,
+    advance: Advance,
 ) -> list[Proposed]:
     """`batch[type]` proposals of each type, in the order of `batch`. `purpose` names the phase, for its seeds.
 
@@ -50,7 +55,7 @@ def propose(
         for number, samples in enumerate(_shares(total, table.config.propose.samples_per_prompt))
     ]
     asked = [
-        _ask_for_task(table, buffer, index, task_type, samples, (*purpose, task_type, number))
+        _ask_for_task(table, buffer, index, task_type, samples, temperature, (*purpose, task_type, number))
         for index, (task_type, samples, number) in enumerate(kinds)
     ]
     judged = generate_and_judge(table, asked, advance)
@@ -77,7 +82,13 @@ class _Ask:
 
 
 def _ask_for_task(
-    table: Table, buffer: TaskBuffer, index: int, task_type: TaskType, samples: int, purpose: tuple[str | int, ...]
+    table: Table,
+    buffer: TaskBuffer,
+    index: int,
+    task_type: TaskType,
+    samples: int,
+    temperature: float,
+    purpose: tuple[str | int, ...],
 ) -> _Ask:
     config = table.config
     rng = stream(config.seed, *purpose)
@@ -90,7 +101,7 @@ def _ask_for_task(
         prompt_ids=prompt_ids,
         n=samples,
         max_tokens=config.propose.max_tokens,
-        temperature=config.propose.temperature or config.rollout.temperature,
+        temperature=temperature,
         top_p=config.rollout.top_p,
         stop=prompt.stop,
         seed=derive_seed(config.seed, *purpose, "sample"),

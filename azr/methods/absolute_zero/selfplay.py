@@ -61,11 +61,11 @@ class SelfPlay:
         """
         proposed = self._propose(number) if self._proposes(number) else []
         if proposed and number <= self._config.propose.warmup_steps:
-            yield self._whole(StepRecord(number, proposed, [], [], list(self._proposer_rollouts(proposed))))
+            yield self._whole(StepRecord(number, proposed, [], [], list(self._proposer_rollouts(number, proposed))))
             return
         invented, exercises = self._exercise(number, proposed)
         exercises = self._with_greedy(number, 1, exercises)
-        rollouts = [*self._proposer_rollouts(proposed, invented), *self._solver_rollouts(exercises)]
+        rollouts = [*self._proposer_rollouts(number, proposed, invented), *self._solver_rollouts(exercises)]
         newest, played = list(rollouts), list(exercises)
         for turn in range(2, self._config.solver.rounds + 1):
             yield Play(newest)
@@ -141,12 +141,19 @@ class SelfPlay:
     def _propose(self, number: int) -> list[Proposed]:
         batch = dict.fromkeys(self._config.propose.types, self._config.propose.batch)
         with self._phase("propose", sum(batch.values())) as advance:
-            return propose(self._table, self._buffer, batch, ("step", number, "propose"), advance)
+            purpose = ("step", number, "propose")
+            return propose(self._table, self._buffer, batch, purpose, self._proposer_temperature(number), advance)
 
     def _propose_seeds(self, batch: dict[TaskType, int]) -> list[Proposed]:
         number = self._buffer.seed_rounds() + 1
         with self._phase(f"seed, round {number}", sum(batch.values())) as advance:
-            return propose(self._table, self._buffer, batch, ("seed", number), advance)
+            return propose(self._table, self._buffer, batch, ("seed", number), self._proposer_temperature(0), advance)
+
+    def _proposer_temperature(self, step: int) -> float:
+        """Of the proposals of a step, 0 for the seeding."""
+        config = self._config.propose
+        later = config.temperature or self._config.rollout.temperature
+        return config.warmup_temperature or later if step <= config.warmup_steps else later
 
     def _exercise(self, number: int, proposed: Sequence[Proposed]) -> tuple[list[Invented], list[Exercise]]:
         valid = [(i, p.outcome) for i, p in enumerate(proposed) if isinstance(p.outcome, Triplet)]
@@ -237,9 +244,11 @@ class SelfPlay:
             partial(self._store, record),
         )
 
-    def _proposer_rollouts(self, proposed: Sequence[Proposed], invented: Sequence[Invented] = ()) -> Iterator[Rollout]:
+    def _proposer_rollouts(
+        self, number: int, proposed: Sequence[Proposed], invented: Sequence[Invented] = ()
+    ) -> Iterator[Rollout]:
         estimates = {task.proposal: task.estimate for task in invented}
-        temperature = self._config.propose.temperature or self._config.rollout.temperature
+        temperature = self._proposer_temperature(number)
         for index, proposal in enumerate(proposed):
             yield Rollout(
                 Role.PROPOSE,

@@ -72,7 +72,7 @@ def ignore(done, total=None):
 
 
 def propose_all(at, buffer, count=4, number=1):
-    return propose(at, buffer, dict.fromkeys(TaskType, count), ("step", number, "propose"), ignore)
+    return propose(at, buffer, dict.fromkeys(TaskType, count), ("step", number, "propose"), 1.0, ignore)
 
 
 def test_proposals_share_prompts_show_their_own_type_and_repeat_by_seed(model, sandbox, buffer):
@@ -138,7 +138,7 @@ def test_the_same_task_again_is_a_duplicate(model, sandbox, buffer, rejecting, o
     at = table(model, sandbox, tiny_config(model, propose=settings), lambda prompt, _: respond(prompt, 1))
     # The script breaks one proposal in five, by its prompt: the first batch whose prompt it does not break will do.
     for number in range(20):
-        proposed = propose(at, buffer, {TaskType.DEDUCTION: 4}, ("step", number, "propose"), ignore)
+        proposed = propose(at, buffer, {TaskType.DEDUCTION: 4}, ("step", number, "propose"), 1.0, ignore)
         found = [p.outcome.reason if isinstance(p.outcome, Rejection) else "valid" for p in proposed]
         if found[0] == "valid":
             break
