@@ -94,6 +94,31 @@ def test_proposals_share_prompts_show_their_own_type_and_repeat_by_seed(model, s
     assert [p.prompt_ids for p in propose_all(at, buffer, number=2)] != [p.prompt_ids for p in proposed]
 
 
+def test_seeding_and_warm_up_have_a_temperature_of_their_own(model, sandbox, buffer, tmp_path):
+    settings = replace(tiny_config(model).propose, warmup_steps=1, warmup_temperature=0.5, temperature=2.0)
+    at = table(model, sandbox, tiny_config(model, propose=settings))
+    generate, asked = at.engine.generate, set()
+
+    def recorded(requests, *given):
+        asked.update(request.temperature for request in requests)
+        return generate(requests, *given)
+
+    at.engine.generate = recorded
+    with Telemetry(Run(tmp_path)) as telemetry, ExitStack() as stack:
+        selfplay = SelfPlay(Seat(at, buffer, telemetry.phase, telemetry.say, stack))
+        selfplay.seed_round()
+        (warmup,) = selfplay.play(1)
+        assert asked == {0.5} == {rollout.temperature for rollout in warmup.rollouts}
+        asked.clear()
+        (play,) = selfplay.play(2)
+        solver = at.config.rollout.temperature
+        assert asked == {2.0, solver}
+        assert {(rollout.role, rollout.temperature) for rollout in play.rollouts} == {
+            (Role.PROPOSE, 2.0),
+            (Role.SOLVE, solver),
+        }
+
+
 def test_a_steps_updates_are_told_as_one(model, sandbox, buffer, tmp_path):
     solver = SolverConfig(batch=3, estimate_samples=4, max_tokens=60, rounds=3)
     learning = LearnerConfig(learning_rate=1e-2, minibatches=2)
