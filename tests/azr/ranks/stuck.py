@@ -30,6 +30,7 @@ def main(stuck: str) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
             wait_in_c()
     with first_rank() as ranks:
+        assert ranks
         ranks.receive(1)
         if stuck == "0":
             wait_in_c()

@@ -75,14 +75,14 @@ def test_two_ranks_are_one_engine_that_hears_every_update_of_a_learner_in_shards
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("left_by_a_killed_run")
 def test_a_study_opens_one_shared_engine_after_the_other(sliceable: Path, tmp_path: Path) -> None:
-    """One model, sampled by two seeds of its own weights."""
+    """Two models of one shape, by one process and by two ranks."""
     other = random_llama(tmp_path / "other", seed=1)
     for ranks in (1, 2):
         folder = tmp_path / str(ranks)
         ask(ranks, "boundary", f"a={sliceable}", f"b={other}", *SAMPLED, "--folder", folder, "--out", f"{folder}.html")
         assert (tmp_path / f"{ranks}.html").is_file()
     for side in "ab":
-        assert_told_alike(*(tmp_path / str(ranks) / side for ranks in (1, 2)), count=27)
+        assert_told_alike(tmp_path / "1" / side, tmp_path / "2" / side, count=27)
     assert answers(tmp_path / "2" / "a") != answers(tmp_path / "2" / "b")
 
 
