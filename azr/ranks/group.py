@@ -168,6 +168,12 @@ def open_ranks() -> Iterator[Ranks]:
     with Pulse(rank, size) as pulse:
         try:
             yield Ranks(rank, size, here, objects, pulse)
+        except RankLostError:
+            raise
+        except RuntimeError as error:  # of an engine that several ranks share, say
+            if killed := pulse.lost(killed=True):
+                raise RankLostError(killed) from error
+            raise
         finally:
             pulse.leave()
     dist.destroy_process_group()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 import torch
 
@@ -64,11 +65,14 @@ def open_sampling(policy: Policy, opened: Open, ranks: Ranks) -> Iterator[Engine
 def serve_models() -> None:
     """Sample for rank 0 from the models that it opens, one after another, until it ends.
 
-    Ctrl-C ends this rank at once: rank 0 has what it sampled. Raises RankLostError where a rank is gone.
+    Ctrl-C ends this rank at once: rank 0 has what it sampled. One that shares rank 0's engine goes on until rank 0 has
+    ended, which could else not leave the engine. Raises RankLostError where a rank is gone.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with open_ranks() as ranks:
         while not isinstance(told := ranks.hear(), End):
+            shares = ranks.rank < told.rollout.vllm.tensor_parallel_size
+            signal.signal(signal.SIGINT, _let_pass if shares else signal.SIG_DFL)
             policy = load_policy(told.model)
             ranks.spread(trained_weights(policy))
             engine = open_engine(policy, told.rollout, told.max_tokens)
@@ -79,6 +83,10 @@ def serve_models() -> None:
                 engine.close()
             if isinstance(asked, End):  # rank 0 met an error that it could tell
                 return
+
+
+def _let_pass(number: int, _: FrameType | None) -> None:
+    """Nothing; unlike a signal that is ignored, Pulse hears of it."""
 
 
 class LeadingEngine:

@@ -12,9 +12,11 @@ import os
 import tempfile
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -63,6 +65,8 @@ class VllmEngine:
             if self._launched:  # a rank's own engine or its slice, where a launcher started it
                 options["distributed_executor_backend"] = "external_launcher"
                 options["tensor_parallel_size"] = config.tensor_parallel_size
+                if self._device.type == "cpu":
+                    _share_memory_by_names_of_chance()
             self.llm = _open(vllm, policy, config, max_tokens, options)
         self.update_weights(policy.model)
 
@@ -368,6 +372,29 @@ def _import_vllm(device: torch.device, config: VllmConfig) -> Any:
     import vllm
 
     return vllm
+
+
+@cache
+def _share_memory_by_names_of_chance() -> None:
+    """Ranks of one engine share memory on a processor, which vLLM names by their numbers alone.
+
+    By such a name two runs would meet, and what a killed one left would end the next. So a word of chance goes into the
+    name, and the name goes as soon as all have the memory.
+    """
+    from vllm.distributed.device_communicators.cpu_communicator import _CPUSHMDistributed
+
+    join = _CPUSHMDistributed._init_cpu_shm
+
+    def join_apart(shared: Any) -> int:
+        ranks = shared.communicator
+        word = [uuid4().hex]
+        torch.distributed.broadcast_object_list(word, src=ranks.ranks[0], group=ranks.cpu_group)
+        shared.group_name += f"-{word[0]}"
+        handle: int = join(shared)
+        Path("/dev/shm", f"{shared.group_name.lstrip('/')}_{ranks.rank}").unlink(missing_ok=True)
+        return handle
+
+    _CPUSHMDistributed._init_cpu_shm = join_apart
 
 
 def _open(vllm: Any, policy: Policy, config: VllmConfig, max_tokens: int | None, options: dict[str, Any]) -> Any:

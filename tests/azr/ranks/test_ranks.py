@@ -94,6 +94,28 @@ def test_two_ranks_end_where_one_does(model, tmp_path):
     assert furthest(weights(one), load_file(model / "model.safetensors")) > 1e-5
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_who_waits_in_a_kernel_for_a_killed_rank_ends_by_its_name_before_the_launcher_kills():
+    stuck = subprocess.run(
+        [*launcher(2), "-m", "tests.azr.ranks.stuck", "0"], capture_output=True, text=True, timeout=150
+    )
+    assert "rank 1 on" in stuck.stderr
+    assert "has not answered for 20 s" in stuck.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_who_waits_in_a_kernel_ends_after_rank_0_on_ctrl_c():
+    stuck = subprocess.Popen(
+        [*launcher(2), "-m", "tests.azr.ranks.stuck", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert stuck.stdout.readline() == "begun\n"
+    stuck.send_signal(signal.SIGINT)
+    _, said = stuck.communicate(timeout=25)  # after 30 the launcher kills
+    assert "rank 0 on" in said
+
+
 def learned(ranks, out, *words):
     """The weights that every estimator's steps end with."""
     subprocess.run([*launcher(ranks), "-m", "tests.azr.ranks.learned", str(out), *words], check=True, timeout=800)
