@@ -202,7 +202,9 @@ def test_references_are_dropped_until_the_prompt_fits(model, sandbox, buffer):
     roomy = table(model, sandbox)
     longest = max(len(p.prompt_ids) for p in propose_all(roomy, buffer) if p.type is not TaskType.INDUCTION)
     tight = table(model, sandbox, tiny_config(model, rollout=RolloutConfig(max_prompt_tokens=longest - 1)))
-    proposed = propose(tight, buffer, {TaskType.DEDUCTION: 4, TaskType.ABDUCTION: 4}, ("step", 1, "propose"), ignore)
+    proposed = propose(
+        tight, buffer, {TaskType.DEDUCTION: 4, TaskType.ABDUCTION: 4}, ("step", 1, "propose"), 1.0, ignore
+    )
     assert all(len(p.prompt_ids) < longest for p in proposed)
     assert any(len(p.refs) < 2 for p in proposed)
     hopeless = table(model, sandbox, tiny_config(model, rollout=RolloutConfig(max_prompt_tokens=5)))
@@ -214,7 +216,7 @@ def test_a_model_without_a_chat_template_is_asked_in_the_styles_frame(model, san
     config = tiny_config(model, prompts=PromptConfig(style="reasoning"))
     seen = []
     at = table(model, sandbox, config, lambda prompt, _: seen.append(prompt) or "no idea")
-    proposed = propose(at, buffer, {TaskType.DEDUCTION: 1}, ("step", 1, "propose"), ignore)
+    proposed = propose(at, buffer, {TaskType.DEDUCTION: 1}, ("step", 1, "propose"), 1.0, ignore)
     frame = at.style.plain(Prompt("")).answer_prefix
     assert frame
     assert seen[0].endswith(frame)

@@ -84,7 +84,7 @@ def test_they_are_stored_once_and_shown_to_no_proposer(sandbox, tmp_path):
     buffer = TaskBuffer.create(tmp_path / "buffer.sqlite")
     with buffer.transaction():
         buffer.add_task(TaskRow(0, task("def f(x):\n    return x", "1", "1"), Origin.IDENTITY))
-    proposed = propose(at, buffer, dict.fromkeys(BOTH, 4), ("seed", 1), lambda done, total=None: None)
+    proposed = propose(at, buffer, dict.fromkeys(BOTH, 4), ("seed", 1), 1.0, lambda done, total=None: None)
     store_seeds(buffer, proposed)
     stored = sum(buffer.counts().values())
     made = [one for one in proposed if isinstance(one.outcome, Triplet)]
