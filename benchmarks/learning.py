@@ -351,26 +351,28 @@ def compare(before: Sequence[Line], after: Sequence[Line], kind: str) -> Gain:
 
 
 def figure(points: Sequence[Mapping[str, Any]]) -> str:
-    """Gains with their intervals, an arm a row, as SVG."""
+    """Gains with their intervals, an arm and seed a row, as SVG."""
     import altair as alt
     import vl_convert
 
     rows = [
         point
         | {
+            "run": f"{point['arm']} {point['seed']}",
             "gain": 100 * (point["after"] - point["before"]),
             "from": 100 * point["low"],
             "to": 100 * point["high"],
         }
         for point in map(dict, points)
     ]
-    base = alt.Chart().encode(alt.Y("arm:N", title=None, sort=list(ARMS)), alt.YOffset("seed:N"))
+    runs = sorted({row["run"] for row in rows}, key=lambda run: (ARMS.index(run.split()[0]), run))
+    base = alt.Chart().encode(alt.Y("run:N", title=None, sort=runs))
     bars = base.mark_rule(strokeWidth=2).encode(alt.X("from:Q", title="points gained"), alt.X2("to:Q"))
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(alt.X("gain:Q"))
     zero = alt.Chart().mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(0))
     chart = alt.layer(zero, bars, dots).properties(width=260, height=140)
     row, column = alt.Row("set:N", title=None), alt.Column("asked:N", title=None)
-    faceted = chart.facet(data=alt.Data(values=rows), row=row, column=column)
+    faceted = chart.facet(data=alt.Data(values=rows), row=row, column=column).properties(background="white")
     return str(vl_convert.vegalite_to_svg(faceted.to_json()))
 
 
