@@ -44,7 +44,7 @@ def propose(
     temperature: float,
     advance: Advance,
 ) -> list[Proposed]:
-    """`batch[type]` proposals of each type at `temperature`, in the order of `batch`. `purpose` names the phase, for seeds.
+    """`batch[type]` proposals of each type at `temperature`, in the order of `batch`; `purpose` is what seeds them.
 
     `advance(n)` is called as responses end. A task that the buffer holds, or an earlier proposal of this phase made,
     is rejected as a duplicate where the config says so, and one with a flaw that `propose.refuse` names for that.
