@@ -65,6 +65,9 @@ class Pulse:
         self._thread.join(2 * _STORE_S)
         with suppress(ValueError):
             signal.set_wakeup_fd(-1)
+        if not self._thread.is_alive():  # it reads from one of them
+            self._wakened.close()
+            self._waker.close()
 
     def leave(self) -> None:
         """Say that this rank ends, to whoever still listens."""
