@@ -120,7 +120,7 @@ class ProposeConfig:
     types: Annotated[tuple[TaskType, ...], Field(min_length=1)] = tuple(TaskType)  # what is proposed and solved
     until: Count | None = None  # the last step that proposes; 0: seeding alone does. None: every step
     warmup_steps: Count = 0  # first steps in which the proposer alone learns, paid for valid tasks
-    warmup_temperature: Temperature | None = None  # in seeding and warm-up; None: temperature
+    warmup_temperature: Temperature | None = None  # the seeding's; it becomes temperature over the warm-up
     reference_draw: ReferenceDraw = ReferenceDraw.UNIFORM
     refuse: tuple[Flaw, ...] = ()  # valid tasks that count as invalid proposals
     variations: Count = 0  # other inputs tried on a valid program, as further tasks to solve (docs/learning.md)

@@ -150,10 +150,13 @@ class SelfPlay:
             return propose(self._table, self._buffer, batch, ("seed", number), self._proposer_temperature(0), advance)
 
     def _proposer_temperature(self, step: int) -> float:
-        """Of the proposals of a step, 0 for the seeding."""
+        """Of the proposals of a step, 0 for the seeding: from warmup_temperature to temperature over the warm-up."""
         config = self._config.propose
-        later = config.temperature or self._config.rollout.temperature
-        return config.warmup_temperature or later if step <= config.warmup_steps else later
+        last = config.temperature or self._config.rollout.temperature
+        if config.warmup_temperature is None or step >= config.warmup_steps > 0:
+            return last
+        done = step / config.warmup_steps if config.warmup_steps else min(step, 1)
+        return config.warmup_temperature + (last - config.warmup_temperature) * done
 
     def _exercise(self, number: int, proposed: Sequence[Proposed]) -> tuple[list[Invented], list[Exercise]]:
         valid = [(i, p.outcome) for i, p in enumerate(proposed) if isinstance(p.outcome, Triplet)]

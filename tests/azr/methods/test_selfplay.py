@@ -15,6 +15,7 @@ from azr.config.fields import (
     PromptConfig,
     ProposeConfig,
     RolloutConfig,
+    SeedingConfig,
     SolverConfig,
     TrainOn,
 )
@@ -94,9 +95,9 @@ def test_proposals_share_prompts_show_their_own_type_and_repeat_by_seed(model, s
     assert [p.prompt_ids for p in propose_all(at, buffer, number=2)] != [p.prompt_ids for p in proposed]
 
 
-def test_seeding_and_warm_up_have_a_temperature_of_their_own(model, sandbox, buffer, tmp_path):
-    settings = replace(tiny_config(model).propose, warmup_steps=1, warmup_temperature=0.5, temperature=2.0)
-    at = table(model, sandbox, tiny_config(model, propose=settings))
+def test_over_the_warm_up_the_seedings_temperature_becomes_the_proposers(model, sandbox, buffer, tmp_path):
+    settings = replace(tiny_config(model).propose, warmup_steps=2, warmup_temperature=0.5, temperature=2.0)
+    at = table(model, sandbox, tiny_config(model, propose=settings, seeding=SeedingConfig(factor=2)))
     generate, asked = at.engine.generate, set()
 
     def recorded(requests, *given):
@@ -107,10 +108,13 @@ def test_seeding_and_warm_up_have_a_temperature_of_their_own(model, sandbox, buf
     with Telemetry(Run(tmp_path)) as telemetry, ExitStack() as stack:
         selfplay = SelfPlay(Seat(at, buffer, telemetry.phase, telemetry.say, stack))
         selfplay.seed_round()
-        (warmup,) = selfplay.play(1)
-        assert asked == {0.5} == {rollout.temperature for rollout in warmup.rollouts}
+        assert asked == {0.5}
+        for step, temperature in [(1, 1.25), (2, 2.0)]:
+            asked.clear()
+            (warmup,) = selfplay.play(step)
+            assert asked == {temperature} == {rollout.temperature for rollout in warmup.rollouts}
         asked.clear()
-        (play,) = selfplay.play(2)
+        (play,) = selfplay.play(3)
         solver = at.config.rollout.temperature
         assert asked == {2.0, solver}
         assert {(rollout.role, rollout.temperature) for rollout in play.rollouts} == {
