@@ -76,9 +76,15 @@ class Style:
         return "\n".join(pair.substitute(input=given, output=result) for given, result in pairs)
 
     def variety(self, rng: random.Random) -> dict[str, str]:
-        """`examples` and `hint` for one proposal's prompt, drawn so that prompts differ and so do the proposals."""
-        shown = rng.sample(self.examples, self.examples_shown) if self.examples else []
-        return {"examples": "\n\n".join(shown), "hint": rng.choice(self.hints) if self.hints else ""}
+        """`examples` and `hint` for one proposal's prompt, drawn so that prompts differ and so do the proposals.
+
+        The examples have the hint's parameters where there are enough of those: a small model calls `f` as it last saw.
+        """
+        hint = rng.choice(self.hints) if self.hints else ""
+        signature = f"def f({hint.partition(')')[0]})"
+        alike = [example for example in self.examples if example.startswith(signature)]
+        drawn = alike if len(alike) >= self.examples_shown else self.examples
+        return {"examples": "\n\n".join(rng.sample(drawn, self.examples_shown)), "hint": hint}
 
     def plain(self, prompt: Prompt) -> Prompt:
         """The prompt for a model without a chat template: in the style's frame if it has one, else as it is."""

@@ -73,6 +73,22 @@ def test_a_hint_may_begin_the_body_of_what_is_proposed() -> None:
     assert (parsed.program, parsed.inputs) == ("def f(s):\n    return len(s)", ("'abc'",))
 
 
+def test_the_example_before_a_hint_has_the_hints_parameters() -> None:
+    style, kind = load_style("completion"), KINDS[TaskType.DEDUCTION]
+    for number in range(40):
+        prompt = kind.propose_prompt(style, [TASK], random.Random(number))
+        *_, example, hint = prompt.text.split("\n\n")
+        assert example.partition(")")[0] == hint.partition(")")[0]
+        assert ">>> f(" in example
+
+
+def test_where_no_example_has_the_hints_parameters_any_is_shown() -> None:
+    style = replace(load_style("completion"), hints=("left, middle, right):",))
+    shown = {style.variety(random.Random(number))["examples"] for number in range(20)}
+    assert len(shown) > 5
+    assert shown <= set(style.examples)
+
+
 def test_hints_are_lines_in_which_a_line_break_is_written(tmp_path: Path) -> None:
     shutil.copytree(OURS / "completion", tmp_path / "mine")
     (tmp_path / "mine" / "hints.txt").write_text("s):\n" + r"n):\n    if n" + "\n")
