@@ -1,10 +1,9 @@
 """Self-play for a seed is what it was before the loop learned to play other methods too.
 
-The rows of `paper` were taken on commit 430619a, where self-play was the loop; the rest on 50dbbde, which still gave
-that commit's bits, since `rounds` no longer draws by uncertainty (what an untried task is guessed at has changed). Rows
-don't depend on floating point, since the script says the same whatever the weights. Weights are compared to the bit
-where the arithmetic is that of the machine on which the digest was taken, which a forward and a backward pass of their
-own tell.
+The rows and weights were taken on 8e4a400, whose prompts are others than before; the commit before it still gave the
+bits of 430619a, where self-play was the loop, and 50dbbde. Rows don't depend on floating point, since the script says
+the same whatever the weights. Weights are compared to the bit where the arithmetic is that of the machine on which the
+digest was taken, which a forward and a backward pass of their own tell.
 """
 
 import hashlib
@@ -38,8 +37,8 @@ COLUMNS = {
     "attempt": "id, step, task_id, purpose, text, answer, verdict, reward, tokens, truncated",
 }
 ARITHMETIC = "4af96c9f5dceb830"
-ROWS = {"paper": "c29f281ac48c8b41", "rounds": "edd24f30e7c939b7"}
-WEIGHTS = {"paper": "224f3fbe838ac161", "rounds": "8e9c484295d143e9"}
+ROWS = {"paper": "67976a0c93f0f57b", "rounds": "3485233c5c594c15"}
+WEIGHTS = {"paper": "73ee8cbe15b2fc73", "rounds": "41fb41ffbf5e21d5"}
 
 
 def arithmetic() -> str:
