@@ -80,7 +80,7 @@ def test_they_are_stored_once_and_shown_to_no_proposer(sandbox, tmp_path):
     config = tiny_config(tiny_model_folder(tmp_path / "model"))
     config = replace(config, propose=replace(config.propose, types=BOTH, variations=3))
     policy = load_policy(config.model)
-    at = Table(config, policy, ScriptedEngine(policy, respond), sandbox, load_style("completion"))
+    at = Table(config, policy, ScriptedEngine(policy, respond), sandbox, load_style(config.prompts.style))
     buffer = TaskBuffer.create(tmp_path / "buffer.sqlite")
     with buffer.transaction():
         buffer.add_task(TaskRow(0, task("def f(x):\n    return x", "1", "1"), Origin.IDENTITY))
