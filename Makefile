@@ -16,7 +16,7 @@ VERSIONS := requirements/$(if $(CUDA),vllm-cuda,constraints).txt
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make selfplay    set up, then self-play on a small model with configs/quickstart.yaml (about 11 minutes on two cores)'
+	@echo 'make selfplay    set up, then self-play on a small model with configs/quickstart.yaml (7 to 11 minutes on two cores)'
 	@echo 'make test        set up, then run the fast tests'
 	@echo 'make test-slow   the tests that take minutes or a real model'
 	@echo 'make lint        ruff and mypy'

@@ -153,10 +153,9 @@ class SelfPlay:
         """Of the proposals of a step, 0 for the seeding: from warmup_temperature to temperature over the warm-up."""
         config = self._config.propose
         last = config.temperature or self._config.rollout.temperature
-        if config.warmup_temperature is None or step >= config.warmup_steps > 0:
-            return last
-        done = step / config.warmup_steps if config.warmup_steps else min(step, 1)
-        return config.warmup_temperature + (last - config.warmup_temperature) * done
+        first = last if config.warmup_temperature is None else config.warmup_temperature
+        done = min(step / max(config.warmup_steps, 1), 1.0)
+        return (1 - done) * first + done * last
 
     def _exercise(self, number: int, proposed: Sequence[Proposed]) -> tuple[list[Invented], list[Exercise]]:
         valid = [(i, p.outcome) for i, p in enumerate(proposed) if isinstance(p.outcome, Triplet)]
