@@ -8,9 +8,9 @@ A style is a folder with `style.toml` and one text file a template. The settings
     [stop]     template name -> strings that end a response
 
 A template's `$name` is replaced (see TEMPLATES for the names each may use). The text from `$answer` on is both the
-end of the prompt and the beginning of the answer. Optional files: examples.txt, functions to show in place of
-$examples, set apart by lines of "---"; hints.txt, a line each, one of which is drawn for $hint; plain.txt, a frame
-around a prompt for models without a chat template.
+end of the prompt and the beginning of the answer. Optional files: hints.txt, a line each, one of which is drawn for
+$hint; examples.txt, functions to show in place of $examples, set apart by lines of "---", of those with the hint's
+parameters where there are enough; plain.txt, a frame around a prompt for models without a chat template.
 """
 
 import random

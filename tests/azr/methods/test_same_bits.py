@@ -1,9 +1,9 @@
 """Self-play for a seed is what it was before the loop learned to play other methods too.
 
-The rows and weights were taken on 8e4a400, whose prompts are others than before; the commit before it still gave the
-bits of 430619a, where self-play was the loop, and 50dbbde. Rows don't depend on floating point, since the script says
-the same whatever the weights. Weights are compared to the bit where the arithmetic is that of the machine on which the
-digest was taken, which a forward and a backward pass of their own tell.
+The rows and weights were taken on 8e4a400, which changed the prompts; the commit before it still gave those of older
+commits: `paper` of 430619a, where self-play was the loop, and `rounds` of 50dbbde. Rows don't depend on floating point,
+since the script says the same whatever the weights. Weights are compared to the bit where the arithmetic is that of the
+machine on which the digest was taken, which a forward and a backward pass of their own tell.
 """
 
 import hashlib
