@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, where sandbox.py is a benchmark
+sys.path[0] = str(ROOT)  # in place of this folder: what is imported below lies beside it
 
 from azr.training.run import Run  # noqa: E402
 from azr.training.telemetry import read_metrics  # noqa: E402

@@ -16,14 +16,13 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
+from azr.buffer import AttemptRow, Origin, ProposalRow, Purpose, TaskBuffer, TaskRow
+from azr.config.fields import Config, ModelConfig
+from azr.config.settings import dump_config
+from azr.training.run import Run, write_whole
+from tasks.triplet import TaskType, Triplet, Verdict
 
-from azr.buffer import AttemptRow, Origin, ProposalRow, Purpose, TaskBuffer, TaskRow  # noqa: E402
-from azr.config.fields import Config, ModelConfig  # noqa: E402
-from azr.config.settings import dump_config  # noqa: E402
-from azr.training.run import Run, write_whole  # noqa: E402
-from tasks.triplet import TaskType, Triplet, Verdict  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 BARS = {"list": 0.3, "filter": 0.3, "show": 0.3, "report": 20.0, "page": 5_000_000}
 STEPS = 500

@@ -31,7 +31,7 @@ from statistics import fmean
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
+sys.path[0] = str(ROOT)  # in place of this folder: what is imported below lies beside it
 
 from azr.config.fields import Estimator, Half, ProbeConfig  # noqa: E402
 from azr.config.settings import load_config  # noqa: E402

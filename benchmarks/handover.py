@@ -14,26 +14,22 @@ and tokens are few here.
 """
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # in place of this folder: sandbox.py lies here too
-
-from azr.config.fields import LoraConfig, ModelConfig, Precision, ProbeConfig, VllmConfig  # noqa: E402
-from azr.evaluation.probe import load_probe  # noqa: E402
-from azr.learner import Sample  # noqa: E402
-from azr.learner.optimizer import MasterAdamW  # noqa: E402
-from azr.learner.scoring import sample_logprobs  # noqa: E402
-from azr.policy.model import Policy, encode_prompt, load_policy, trained_weights  # noqa: E402
-from azr.rollout import Completion, Request  # noqa: E402
-from azr.rollout.vllm import VllmEngine  # noqa: E402
-from tasks.triplet import Prompt, TaskType  # noqa: E402
+from azr.config.fields import LoraConfig, ModelConfig, Precision, ProbeConfig, VllmConfig
+from azr.evaluation.probe import load_probe
+from azr.learner import Sample
+from azr.learner.optimizer import MasterAdamW
+from azr.learner.scoring import sample_logprobs
+from azr.policy.model import Policy, encode_prompt, load_policy, trained_weights
+from azr.rollout import Completion, Request
+from azr.rollout.vllm import VllmEngine
+from tasks.triplet import Prompt, TaskType
 
 BAR = 1e-3
 TRAINED = 2  # prompts

@@ -39,26 +39,25 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
+from azr.buffer.connection import connect_read_only
+from azr.config.choices import Half
+from azr.config.fields import Config
+from azr.config.settings import load_config
+from azr.evaluation.benchmark import subject_of
+from azr.evaluation.benchmarks.cruxeval import CRUXEVAL_O
+from azr.evaluation.benchmarks.mbpp_plus import MBPP_PLUS
+from azr.evaluation.benchmarks.small import OWN, PUBLIC, small_programs
+from azr.evaluation.data import data_places
+from azr.evaluation.passk import bootstrap_interval, per_problem
+from azr.evaluation.small.known import Question, half_of, questions
+from azr.training.checkpoint import checkpoints
+from azr.training.run import Run, write_whole
+from azr.training.telemetry import read_metrics
+from tasks.triplet import TaskType, Verdict
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
-
-import numpy as np  # noqa: E402
-
-from azr.buffer.connection import connect_read_only  # noqa: E402
-from azr.config.choices import Half  # noqa: E402
-from azr.config.fields import Config  # noqa: E402
-from azr.config.settings import load_config  # noqa: E402
-from azr.evaluation.benchmark import subject_of  # noqa: E402
-from azr.evaluation.benchmarks.cruxeval import CRUXEVAL_O  # noqa: E402
-from azr.evaluation.benchmarks.mbpp_plus import MBPP_PLUS  # noqa: E402
-from azr.evaluation.benchmarks.small import OWN, PUBLIC, small_programs  # noqa: E402
-from azr.evaluation.data import data_places  # noqa: E402
-from azr.evaluation.passk import bootstrap_interval, per_problem  # noqa: E402
-from azr.evaluation.small.known import Question, half_of, questions  # noqa: E402
-from azr.training.checkpoint import checkpoints  # noqa: E402
-from azr.training.run import Run, write_whole  # noqa: E402
-from azr.training.telemetry import read_metrics  # noqa: E402
-from tasks.triplet import TaskType, Verdict  # noqa: E402
 
 SELFPLAY = ("selfplay", "fixed", "fixed-minutes", "labelled")
 GIVEN = {"rlvr": "rlvr", "ttrl": "ttrl", "ttrl-bound": "ttrl"}  # arms with given problems, and their method

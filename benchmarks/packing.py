@@ -14,7 +14,6 @@ its place (the optimizer's moments are made at the end of the first).
 import argparse
 import json
 import random
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,11 +21,9 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # in place of this folder: sandbox.py lies here too
-
-from azr.config.fields import LearnerConfig, ModelConfig  # noqa: E402
-from azr.learner import Learner, Sample  # noqa: E402
-from azr.policy.model import Policy  # noqa: E402
+from azr.config.fields import LearnerConfig, ModelConfig
+from azr.learner import Learner, Sample
+from azr.policy.model import Policy
 
 MIN_BUDGET = 2048  # tokens a micro-batch, for both
 GROUPS = (1, 2, 4, 8, 16, 32)

@@ -14,10 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder: sandbox.py lies here too
+from azr.training.telemetry import read_metrics
 
-from azr.training.telemetry import read_metrics  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 SIDES = {"one process": 1, "two ranks": 2}
 AZR = "from azr.cli import main; main()"

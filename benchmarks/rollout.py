@@ -10,23 +10,19 @@ A token counts until its sample's end-of-sequence token. Caches are emptied befo
 import argparse
 import gc
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 
 import torch
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # in place of this folder: sandbox.py lies here too
-
-from azr.config.fields import ModelConfig, Precision, ProbeConfig, RolloutConfig, VllmConfig  # noqa: E402
-from azr.evaluation.probe import load_probe  # noqa: E402
-from azr.policy.model import Policy, encode_prompt, load_policy  # noqa: E402
-from azr.rollout import Request, TransformersEngine  # noqa: E402
-from tasks.kinds import KINDS  # noqa: E402
-from tasks.prompts import load_style  # noqa: E402
-from tasks.triplet import TaskType  # noqa: E402
+from azr.config.fields import ModelConfig, Precision, ProbeConfig, RolloutConfig, VllmConfig
+from azr.evaluation.probe import load_probe
+from azr.policy.model import Policy, encode_prompt, load_policy
+from azr.rollout import Request, TransformersEngine
+from tasks.kinds import KINDS
+from tasks.prompts import load_style
+from tasks.triplet import TaskType
 
 TEMPERATURE = 0.7
 GENERATE_BAR, VLLM_BAR = 1.5, 0.9

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, where sandbox.py is a benchmark
+sys.path[0] = str(ROOT)  # in place of this folder: what is imported below lies beside it
 
 from benchmarks.hunt.programs import Grammar, Trial, module  # noqa: E402
 from sandbox import CallResult, Job, JobResult, JobStatus, Sandbox, SandboxConfig  # noqa: E402

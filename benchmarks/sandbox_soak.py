@@ -19,10 +19,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, where sandbox.py is a benchmark
+from sandbox import Job, Sandbox, SandboxConfig
 
-from sandbox import Job, Sandbox, SandboxConfig  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 TIMEOUT_S = 0.25  # mutants loop
 SETTLE_S = 0.5  # a child that has answered takes a moment to be gone

@@ -8,19 +8,16 @@ time limit, 3 s. The bar is 15 s on two cores, for output and for input predicti
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # this folder has a sandbox.py of its own
-
-from azr.evaluation.benchmarks import find_benchmark  # noqa: E402
-from azr.evaluation.data import data_places, load_problems, load_rows  # noqa: E402
-from azr.evaluation.judging.check import open_tools  # noqa: E402
-from azr.evaluation.samples import read_samples  # noqa: E402
-from azr.evaluation.scoring import score_samples  # noqa: E402
+from azr.evaluation.benchmarks import find_benchmark
+from azr.evaluation.data import data_places, load_problems, load_rows
+from azr.evaluation.judging.check import open_tools
+from azr.evaluation.samples import read_samples
+from azr.evaluation.scoring import score_samples
 
 BAR_S = 15.0
 

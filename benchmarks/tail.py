@@ -12,20 +12,17 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # in place of this folder: sandbox.py lies here too
-
-from azr.config.fields import ModelConfig, Precision, ProbeConfig, TailConfig  # noqa: E402
-from azr.evaluation.probe import load_probe  # noqa: E402
-from azr.policy.model import encode_prompt, load_policy  # noqa: E402
-from azr.rollout import Completion, Request, TransformersEngine  # noqa: E402
-from sandbox import Sandbox  # noqa: E402
-from tasks.kinds import KINDS  # noqa: E402
-from tasks.prompts import load_style  # noqa: E402
-from tasks.triplet import TaskType, Triplet, Verdict  # noqa: E402
+from azr.config.fields import ModelConfig, Precision, ProbeConfig, TailConfig
+from azr.evaluation.probe import load_probe
+from azr.policy.model import encode_prompt, load_policy
+from azr.rollout import Completion, Request, TransformersEngine
+from sandbox import Sandbox
+from tasks.kinds import KINDS
+from tasks.prompts import load_style
+from tasks.triplet import TaskType, Triplet, Verdict
 
 STYLE = load_style("reasoning")
 ROOM = 131072  # positions, so that all samples begin together

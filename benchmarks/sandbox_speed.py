@@ -1,6 +1,6 @@
 """How fast the sandbox judges, against the floor: a bare fork, exec and reap of the same programs, in the same run.
 
-    python benchmarks/sandbox.py [--data FOLDER] [--rounds N] [--json]
+    python benchmarks/sandbox_speed.py [--data FOLDER] [--rounds N] [--json]
 
 CRUXEval's 800 programs, each run twice for determinism, with every wall that the machine grants. The floor is a fresh
 interpreter that forks for each program, compiles and calls it twice in the child, and reaps: no policy, no limits,
@@ -18,10 +18,9 @@ from pathlib import Path
 
 import multiprocess
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, where this file would be found as the package
+from sandbox import Job, JobResult, JobStatus, Sandbox, SandboxConfig
 
-from sandbox import Job, JobResult, JobStatus, Sandbox, SandboxConfig  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 FLOOR = """
 import gc, json, os, sys, time
