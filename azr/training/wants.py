@@ -23,6 +23,7 @@ def wants(config: Config) -> Mapping[Role, Wants]:
             if one.baseline and role not in room.baselines:
                 raise UserError(_no_baselines(config, role, method))
     _check_refilling(config, list(playing.values()))
+    _check_copy_penalty(config)
     return asked
 
 
@@ -40,4 +41,13 @@ def _check_refilling(config: Config, playing: Sequence[Room]) -> None:
         raise UserError(
             f"learner.refill_rounds={config.learner.refill_rounds}, but {', '.join(config.methods)} can't replace"
             " prompts without spread: methods with given problems can (rlvr, ttrl)"
+        )
+
+
+def _check_copy_penalty(config: Config) -> None:
+    name = estimators(config.learner)[Role.SOLVE]
+    if config.solver.copy_penalty and ALGORITHMS[name].failures_alike:
+        raise UserError(
+            f"solver.copy_penalty={config.solver.copy_penalty}, but to {name} all wrong answers are alike: set it to 0,"
+            " or choose another learner.solve.estimator"
         )

@@ -18,7 +18,7 @@ class Algorithm:
     (azr/methods/method.py, Wants): a greedy answer a prompt (`greedy_baseline`), and other prompts for those whose
     responses all earned the same, asked for up to `refill_rounds` times. With a `critic` the advantages are made by the
     learner, from values. `whitens` says that `advantage` standardises over responses or over tokens, as the config has
-    it.
+    it. `failures_alike`: it makes no difference between rewards of 0 and below, so a penalty on a wrong answer is lost.
     """
 
     advantage: Callable[[Outcomes], list[float]]
@@ -30,3 +30,4 @@ class Algorithm:
     greedy_baseline: bool = False
     refill_rounds: int = 0
     critic: bool = False
+    failures_alike: bool = False

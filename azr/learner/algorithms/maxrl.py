@@ -18,4 +18,5 @@ MAXRL = Algorithm(
     advantage,
     formula="A = (r - mean) / mean over a prompt's responses",
     aggregation=Aggregation.SEQ_MEAN_TOKEN_SUM,
+    failures_alike=True,
 )

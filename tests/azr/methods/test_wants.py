@@ -309,3 +309,13 @@ def test_what_is_left_out_is_what_grpo_learns_nothing_from(rollouts):
     taught = {group for group, value in zip(groups, worth, strict=True) if value}
     spread = {group for group in set(groups) if has_spread(paid_for(r for r, g in rollouts if g == group))}
     assert spread == taught
+
+
+def test_a_penalty_that_the_estimator_would_not_see_is_refused(model):
+    """MaxRL takes every reward below 0 for 0."""
+    config = tiny_config(model, learner=LearnerConfig(solve=RoleLearning(estimator=Estimator.MAXRL)))
+    config = replace(config, solver=replace(config.solver, copy_penalty=0.5))
+    with pytest.raises(UserError, match=r"solver\.copy_penalty=0\.5, but to maxrl all wrong answers are alike"):
+        wants(config)
+    wants(replace(config, learner=LearnerConfig()))
+    wants(replace(config, solver=replace(config.solver, copy_penalty=0.0)))
