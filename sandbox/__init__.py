@@ -1,4 +1,4 @@
-"""A sandbox for hostile Python: programs in, values out, behind four walls (docs/sandbox.md).
+"""A sandbox for hostile Python: programs in, values out, behind five walls (docs/sandbox.md).
 
 Stands alone: it imports nothing of azr or tasks. `python -m sandbox` speaks JSON lines.
 """

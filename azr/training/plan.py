@@ -9,7 +9,7 @@ from rich.table import Table
 from azr.config.fields import Config, EngineChoice
 from azr.config.settings import dump_config
 from azr.errors import UserError
-from azr.learner.formula import describe
+from azr.learner.formula import describe, estimators
 from azr.methods.catalogue import rooms
 from azr.planning.memory import plan_for
 from azr.planning.told import print_memory
@@ -62,11 +62,17 @@ def _rows(config: Config, run: Run, resume: bool, methods: list[tuple[str, str]]
         ("prompts", config.prompts.style),
         ("methods", ", ".join(config.methods)),
         *methods,
-        ("update", f"{config.learner.estimator}, {_describe_pace(config)}"),
+        ("update", f"{_describe_estimators(config)}, {_describe_pace(config)}"),
         *(("", line) for line in describe(config.learner)),
         ("probe", probe if config.probe.every else "never"),
         ("checkpoints", f"{_describe_saving(config)}, {config.checkpoint.keep or 'all'} kept"),
     ]
+
+
+def _describe_estimators(config: Config) -> str:
+    chosen = estimators(config.learner)
+    names = set(chosen.values())
+    return ", ".join(names if len(names) == 1 else (f"{role} {name}" for role, name in chosen.items()))
 
 
 def _describe_saving(config: Config) -> str:
