@@ -30,18 +30,19 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder: what is imported below lies beside it
+from learning import read
+from learning_gains import Line
 
-from azr.config.fields import Estimator, Half, ProbeConfig  # noqa: E402
-from azr.config.settings import load_config  # noqa: E402
-from azr.evaluation.passk import Floats, bootstrap_interval, per_problem  # noqa: E402
-from azr.evaluation.probe import load_probe  # noqa: E402
-from azr.training.checkpoint import find_checkpoint  # noqa: E402
-from azr.training.run import Run, write_whole  # noqa: E402
-from azr.training.telemetry import read_metrics  # noqa: E402
-from benchmarks.learning import Line, read  # noqa: E402
-from tasks.triplet import TaskType  # noqa: E402
+from azr.config.fields import Estimator, Half, ProbeConfig
+from azr.config.settings import load_config
+from azr.evaluation.passk import Floats, bootstrap_interval, per_problem
+from azr.evaluation.probe import load_probe
+from azr.training.checkpoint import find_checkpoint
+from azr.training.run import Run, write_whole
+from azr.training.telemetry import read_metrics
+from tasks.triplet import TaskType
+
+ROOT = Path(__file__).resolve().parent.parent
 
 UNTRAINED = "untrained"
 

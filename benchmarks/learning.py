@@ -21,7 +21,7 @@ Each arm and seed is trained in OUT/runs and read at the checkpoints that its co
 --samples answers a problem at the run's temperature, of the packaged functions and of the public ones. A reading is a
 file of JSON lines in OUT/readings, a line a problem. What is there already is not made again, so that the same command
 goes on where it was stopped. Differences are paired by problem; their 95 % intervals resample programs
-(azr/evaluation/passk.py).
+(azr/evaluation/passk.py). Self-play is also compared with each of its controls, problem by problem.
 """
 
 import argparse
@@ -34,23 +34,20 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-import numpy as np
+from learning_gains import ASKED, NAMES, Line, compare, figure, lead
 
 from azr.buffer.connection import connect_read_only
 from azr.config.choices import Half
 from azr.config.fields import Config
 from azr.config.settings import load_config
-from azr.evaluation.benchmark import subject_of
 from azr.evaluation.benchmarks.cruxeval import CRUXEVAL_O
 from azr.evaluation.benchmarks.mbpp_plus import MBPP_PLUS
 from azr.evaluation.benchmarks.small import OWN, PUBLIC, small_programs
 from azr.evaluation.data import data_places
-from azr.evaluation.passk import bootstrap_interval, per_problem
 from azr.evaluation.small.known import Question, half_of, questions
 from azr.training.checkpoint import checkpoints
 from azr.training.run import Run, write_whole
@@ -59,29 +56,12 @@ from tasks.triplet import TaskType, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 
-SELFPLAY = ("selfplay", "fixed", "fixed-minutes", "labelled")
+SELFPLAY = ("selfplay", "fixed", "fixed-minutes", "labelled")  # what is trained where nothing else is asked for
 GIVEN = {"rlvr": "rlvr", "ttrl": "ttrl", "ttrl-bound": "ttrl"}  # arms with given problems, and their method
-ARMS = (*SELFPLAY, *GIVEN)
-ASKED = ("deduction", "abduction", "induction")
+ARMS = tuple(NAMES)
 CONFIGS = ROOT / "configs"
 ANSWER_TOKENS = 32  # the most of an answer in a reading, as of those that train in the laptop's configs
 ENDLESS = 1_000_000  # steps: the clock ends it
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A problem in a reading: `right` of `samples` answers, `repeats` of which say the question again.
-
-    `surprise` is the sum of -log p over `tokens` sampled tokens: their quotient estimates the entropy in nats.
-    """
-
-    id: str
-    type: str
-    samples: int
-    right: int
-    repeats: int
-    tokens: int
-    surprise: float
 
 
 def main() -> None:
@@ -231,12 +211,26 @@ class Study:
                     gain = compare(before, after, kind)
                     points.append({"set": which, "asked": kind, "arm": arm, "seed": seed, **asdict(gain)})
                     rows.append(f"| {which} | {kind} | {arm} | {seed} | {step} | {gain.row()} |")
-        text = "\n".join([*rows, *self._labels()]) + "\n"
+        text = "\n".join([*rows, *self._leads(), *self._labels()]) + "\n"
         write_whole(self._out / "table.md", text)
         write_whole(self._out / "gains.jsonl", "".join(json.dumps(point) + "\n" for point in points))
         if points:
             write_whole(self._out / "learning.svg", figure(points))
         return text
+
+    def _leads(self) -> list[str]:
+        """Self-play over each of its controls, in Markdown."""
+        rows = []
+        for which in self._arguments.sets:
+            found: dict[str, list[list[Line]]] = {}
+            for arm, _, _, lines in self._last_readings(which):
+                found.setdefault(arm, []).append(lines)
+            for arm in SELFPLAY[1:]:
+                if "selfplay" in found and arm in found:
+                    over = [str(lead(found["selfplay"], found[arm], kind)) for kind in self._arguments.types]
+                    rows.append(f"| {which} | {arm} | {len(found[arm])} | {' | '.join(over)} |")
+        head = ("set", "self-play over", "its seeds", *self._arguments.types)
+        return ["", f"| {' | '.join(head)} |", "|" + "---|" * len(head), *rows] if rows else []
 
     def _labels(self) -> list[str]:
         """What arms with given problems were paid by, in Markdown."""
@@ -302,77 +296,6 @@ def read(config: Config, folder: Path | None, asked: Sequence[Question], samples
         )
         for question, answers in zip(asked, groups, strict=True)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """Before and after, over the problems of one type: shares from 0 to 1, entropies in nats."""
-
-    before: float
-    after: float
-    low: float
-    high: float
-    repeats_before: float
-    repeats_after: float
-    entropy_before: float
-    entropy_after: float
-    ever_before: float
-    ever_after: float
-
-    def row(self) -> str:
-        """Cells of the table."""
-        gain = f"{100 * (self.after - self.before):+.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
-        return (
-            f"{100 * self.before:.1f} | {100 * self.after:.1f} | {gain}"
-            f" | {100 * self.repeats_before:.0f} → {100 * self.repeats_after:.0f}"
-            f" | {self.entropy_before:.2f} → {self.entropy_after:.2f}"
-            f" | {100 * self.ever_before:.1f} → {100 * self.ever_after:.1f}"
-        )
-
-
-def compare(before: Sequence[Line], after: Sequence[Line], kind: str) -> Gain:
-    """The gain on the problems that both readings have. Raises ValueError where they have none."""
-    old = {line.id: line for line in before if line.type == kind}
-    new = {line.id: line for line in after if line.type == kind and line.id in old}
-    if not new:
-        raise ValueError(f"no {kind} problem was read before and after")
-    pairs = [(old[name], line) for name, line in new.items()]
-    shares = np.array([[line.right / line.samples for line in pair] for pair in pairs])
-    low, high = bootstrap_interval(shares[:, 1] - shares[:, 0], subjects=[subject_of(name) for name in new])
-    k = min(line.samples for pair in pairs for line in pair)
-    ever = [per_problem([(pair[i].samples, pair[i].right) for pair in pairs], k).mean() for i in (0, 1)]
-    repeats = [sum(p[i].repeats for p in pairs) / sum(p[i].samples for p in pairs) for i in (0, 1)]
-    entropy = [sum(p[i].surprise for p in pairs) / sum(p[i].tokens for p in pairs) for i in (0, 1)]
-    means = shares.mean(axis=0)
-    return Gain(
-        float(means[0]), float(means[1]), low, high, *map(float, repeats), *map(float, entropy), *map(float, ever)
-    )
-
-
-def figure(points: Sequence[Mapping[str, Any]]) -> str:
-    """Gains with their intervals, an arm and seed a row, as SVG."""
-    import altair as alt
-    import vl_convert
-
-    rows = [
-        point
-        | {
-            "run": f"{point['arm']} {point['seed']}",
-            "gain": 100 * (point["after"] - point["before"]),
-            "from": 100 * point["low"],
-            "to": 100 * point["high"],
-        }
-        for point in map(dict, points)
-    ]
-    runs = sorted({row["run"] for row in rows}, key=lambda run: (ARMS.index(run.split()[0]), run))
-    base = alt.Chart().encode(alt.Y("run:N", title=None, sort=runs))
-    bars = base.mark_rule(strokeWidth=2).encode(alt.X("from:Q", title="points gained"), alt.X2("to:Q"))
-    dots = base.mark_point(filled=True, size=60, opacity=1).encode(alt.X("gain:Q"))
-    zero = alt.Chart().mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(0))
-    chart = alt.layer(zero, bars, dots).properties(width=260, height=140)
-    row, column = alt.Row("set:N", title=None), alt.Column("asked:N", title=None)
-    faceted = chart.facet(data=alt.Data(values=rows), row=row, column=column).properties(background="white")
-    return str(vl_convert.vegalite_to_svg(faceted.to_json()))
 
 
 def _unwatched(done: int, total: int | None = None) -> None:
