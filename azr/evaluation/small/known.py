@@ -43,8 +43,9 @@ class Question:
 def half_of(program: KnownProgram) -> Half:
     """The half that a program belongs to, by its id alone: the same with any version of azr and of Python.
 
-    The digest's seventh byte. It was the fourth until some of that held half was read while tuning (docs/learning-log.md);
-    of those behind it, this is the first by which each half has twenty of our own set's programs of each grade.
+    The digest's seventh byte. It was the fourth until some of that held half was read while tuning
+    (docs/learning-log.md); of those behind it, this is the first by which each half has twenty of our own set's
+    programs of each grade.
     """
     return Half.HELD if hashlib.sha256(program.id.encode()).digest()[6] % 2 else Half.TUNE
 
