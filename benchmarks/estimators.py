@@ -31,7 +31,7 @@ from statistics import fmean
 from typing import Any
 
 from learning import read
-from learning_gains import Line
+from learning_gains import Change, Line
 
 from azr.config.fields import Estimator, Half, ProbeConfig
 from azr.config.settings import load_config
@@ -203,13 +203,13 @@ class Compared:
         """Answers to each held-out problem."""
         return self.after[0].samples
 
-    def gain(self, k: int) -> "Gain":
+    def gain(self, k: int) -> Change:
         """In pass@k. Raises ValueError where the two readings are not of the same problems."""
         if [line.id for line in self.before] != [line.id for line in self.after]:
             raise ValueError(f"{self.name}: the untrained model was read on other problems")
         old, new = _pass_at(self.before, k), _pass_at(self.after, k)
         low, high = bootstrap_interval(new - old)
-        return Gain(float(old.mean()), float(new.mean()), low, high)
+        return Change(float(old.mean()), float(new.mean()), low, high)
 
     def row(self) -> str:
         """A line of the table."""
@@ -220,8 +220,10 @@ class Compared:
             self.name,
             str(self.seed),
             str(len(self.steps)),
-            *one.cells(),
-            *most.cells(),
+            one.ends(),
+            str(one),
+            most.ends(),
+            str(most),
             str(self.samples),
             f"{100 * (most.before - one.after):+.1f}",
             f"{_entropy(self.before):.2f} → {_entropy(self.after):.2f}",
@@ -232,21 +234,6 @@ class Compared:
             f"{self.peak_gib:.1f}",
         ]
         return f"| {' | '.join(cells)} |"
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """Shares from 0 to 1, and the 95 % interval of their difference."""
-
-    before: float
-    after: float
-    low: float
-    high: float
-
-    def cells(self) -> tuple[str, str]:
-        """Before and after, and the gain, in points."""
-        gain = f"{100 * (self.after - self.before):+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
-        return f"{100 * self.before:.1f} → {100 * self.after:.1f}", gain
 
 
 def figure(found: Sequence[Compared]) -> str:

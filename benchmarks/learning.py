@@ -209,7 +209,7 @@ class Study:
             for arm, seed, step, after in self._last_readings(which):
                 for kind in self._arguments.types:
                     gain = compare(before, after, kind)
-                    points.append({"set": which, "asked": kind, "arm": arm, "seed": seed, **asdict(gain)})
+                    points.append({"set": which, "asked": kind, "arm": arm, "seed": seed, **asdict(gain.right)})
                     rows.append(f"| {which} | {kind} | {arm} | {seed} | {step} | {gain.row()} |")
         text = "\n".join([*rows, *self._leads(), *self._labels()]) + "\n"
         write_whole(self._out / "table.md", text)

@@ -43,13 +43,27 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Gain:
-    """Before and after, over the problems of one type: shares from 0 to 1, entropies in nats."""
+class Change:
+    """Shares of right answers, from 0 to 1, and the 95 % interval of their difference."""
 
     before: float
     after: float
     low: float
     high: float
+
+    def ends(self) -> str:
+        """Before and after, in per cent."""
+        return f"{100 * self.before:.1f} → {100 * self.after:.1f}"
+
+    def __str__(self) -> str:
+        return f"{100 * (self.after - self.before):+.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What training changed over the problems of one type: shares from 0 to 1, entropies in nats."""
+
+    right: Change
     repeats_before: float
     repeats_after: float
     entropy_before: float
@@ -59,9 +73,8 @@ class Gain:
 
     def row(self) -> str:
         """Cells of the table."""
-        gain = f"{100 * (self.after - self.before):+.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
         return (
-            f"{100 * self.before:.1f} | {100 * self.after:.1f} | {gain}"
+            f"{100 * self.right.before:.1f} | {100 * self.right.after:.1f} | {self.right}"
             f" | {100 * self.repeats_before:.0f} → {100 * self.repeats_after:.0f}"
             f" | {self.entropy_before:.2f} → {self.entropy_after:.2f}"
             f" | {100 * self.ever_before:.1f} → {100 * self.ever_after:.1f}"
@@ -82,25 +95,12 @@ def compare(before: Sequence[Line], after: Sequence[Line], kind: str) -> Gain:
     repeats = [sum(p[i].repeats for p in pairs) / sum(p[i].samples for p in pairs) for i in (0, 1)]
     entropy = [sum(p[i].surprise for p in pairs) / sum(p[i].tokens for p in pairs) for i in (0, 1)]
     means = shares.mean(axis=0)
-    return Gain(
-        float(means[0]), float(means[1]), low, high, *map(float, repeats), *map(float, entropy), *map(float, ever)
-    )
+    right = Change(float(means[0]), float(means[1]), low, high)
+    return Gain(right, *map(float, repeats), *map(float, entropy), *map(float, ever))
 
 
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """An arm's share of right answers less another's, from -1 to 1, with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{100 * self.mean:+.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
-
-
-def lead(ours: Sequence[Sequence[Line]], theirs: Sequence[Sequence[Line]], kind: str) -> Lead:
-    """`ours` over `theirs`, a reading for each seed: of each problem the means over the seeds are compared.
+def lead(ours: Sequence[Sequence[Line]], theirs: Sequence[Sequence[Line]], kind: str) -> Change:
+    """From `theirs` to `ours`, a reading for each seed: of each problem the means over the seeds are compared.
 
     The interval is over programs, not over seeds. Raises ValueError where no problem is in all readings.
     """
@@ -113,7 +113,7 @@ def lead(ours: Sequence[Sequence[Line]], theirs: Sequence[Sequence[Line]], kind:
         raise ValueError(f"no {kind} problem is in all readings")
     mine, other = (np.array([fmean(shares[name] for shares in side) for name in shared]) for side in sides)
     low, high = bootstrap_interval(mine - other, subjects=[subject_of(name) for name in shared])
-    return Lead(float((mine - other).mean()), low, high)
+    return Change(float(other.mean()), float(mine.mean()), low, high)
 
 
 def figure(points: Sequence[Mapping[str, Any]]) -> str:

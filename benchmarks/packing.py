@@ -62,7 +62,7 @@ def measure(model: LlamaForCausalLM, prompts: int, length: int, group: int) -> d
     budget = max(MIN_BUDGET, 2 * length)
     samples = random_samples(prompts, length, group)
     real = sum(len(sample.prompt_ids) + len(sample.response_ids) for sample in samples)
-    policy = Policy(model, None, torch.device("cpu"), "")  # type: ignore[arg-type]  # the learner needs no tokenizer
+    policy = Policy(model, None, torch.device("cpu"), "")  # the learner needs no tokenizer
     config = LearnerConfig(max_batch_tokens=budget, logit_chunk=256)
     learner = Learner(policy, config, ModelConfig(gradient_checkpointing=False))
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, fused=True)

@@ -25,11 +25,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder: what is imported below lies beside it
+from hunt.programs import Grammar, Trial, module
 
-from benchmarks.hunt.programs import Grammar, Trial, module  # noqa: E402
-from sandbox import CallResult, Job, JobResult, JobStatus, Sandbox, SandboxConfig  # noqa: E402
+from sandbox import CallResult, Job, JobResult, JobStatus, Sandbox, SandboxConfig
+
+ROOT = Path(__file__).resolve().parent.parent
 
 TOGETHER = 64  # trials a job
 RELOADED = 0.15  # of the jobs, whose calls each find the program and the library fresh: slower, and they see notes

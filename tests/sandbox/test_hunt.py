@@ -18,7 +18,7 @@ PATH = ROOT / "benchmarks" / "sandbox_hunt.py"
 @pytest.fixture(scope="module")
 def machine() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(PATH.parent), *sys.path])  # the script takes its folder out again
+        patch.setattr(sys, "path", [str(PATH.parent), *sys.path])  # a script finds what lies beside it
         spec = importlib.util.spec_from_file_location("sandbox_hunt", PATH)
         assert spec is not None
         assert spec.loader is not None
