@@ -9,6 +9,7 @@ last whole one. The buffer and the metrics are not copied; they are rewound to t
 step (azr/training/train.py).
 """
 
+import errno
 import json
 import os
 import platform
@@ -25,6 +26,7 @@ from azr.policy.model import Policy, save_policy
 from azr.training.run import Run
 
 PREFIX = "step-"
+FULL = 1 << 20  # bytes free under which a write that failed is held to have failed for want of room
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def save_checkpoint(
     """Write the checkpoint of `step`, the buffer being at `position`, and keep the newest `keep` alone (0: all).
 
     `weights` are the policy's where it has only a part of them (`save_policy`).
-    Raises OSError where the disk is full; the checkpoints from before are untouched then.
+    Raises OSError (ENOSPC) where the disk is full; the checkpoints from before are untouched then.
     """
     run.checkpoints.mkdir(exist_ok=True)
     place = run.checkpoints / f"{PREFIX}{step:06d}"
@@ -68,8 +70,11 @@ def save_checkpoint(
         state = CheckpointState(step, position, torch.get_rng_state().numpy().tobytes().hex(), _versions())
         (aside / "state.json").write_text(json.dumps(asdict(state)), encoding="utf-8")
         _flush(aside)
-    except BaseException:
+    except BaseException as error:
+        full = shutil.disk_usage(run.checkpoints).free < FULL
         shutil.rmtree(aside, ignore_errors=True)
+        if full and isinstance(error, Exception):  # torch and safetensors each have an error of their own for it
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(aside)) from error
         raise
     aside.rename(place)
     _flush_folder(run.checkpoints)

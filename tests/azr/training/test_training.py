@@ -338,6 +338,24 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(model, tmp_path):
     assert all(torch.equal(before[name], tensor) for name, tensor in weights(run).items())
 
 
+def test_a_checkpoint_that_the_disk_has_no_room_for_says_so_and_leaves_the_last_one_whole(model, finished, tmp_path):
+    """On a file system with room for one checkpoint and a half, since torch and safetensors each fail in their way."""
+    shutil.copytree(finished.folder, tmp_path / "tiny")
+    run = Run(tmp_path / "tiny")
+    shutil.rmtree(find_checkpoint(run))
+    kept = find_checkpoint(run).rename(tmp_path / "step-000004")
+    room = sum(path.stat().st_size for path in kept.rglob("*") if path.is_file()) * 3 // 2
+    # Not -r: in a user namespace of its own the sandbox would find no walls.
+    script = f'''mount -t tmpfs -o size={room} none "$1" || exit 77
+        cp -r "$2" "$1"; shift 2; "$@" >/dev/null; ls -A {run.checkpoints}'''
+    command = ["unshare", "-m", "sh", "-c", script, "sh", run.checkpoints, kept, *player(model, tmp_path, resume=True)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    if ended.returncode == 77 or "unshare:" in ended.stderr:
+        pytest.skip(f"no file system can be mounted here: {ended.stderr.strip()}")
+    assert "OSError: [Errno 28] No space left on device" in ended.stderr
+    assert ended.stdout.split() == ["step-000004"]
+
+
 def test_another_config_is_not_resumed(model, finished):
     changed = tiny_config(model, steps=STEPS, seed=7)
     with pytest.raises(UserError, match="was started with another seed"):
