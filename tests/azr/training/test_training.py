@@ -346,8 +346,8 @@ def test_a_checkpoint_that_the_disk_has_no_room_for_says_so_and_leaves_the_last_
     kept = find_checkpoint(run).rename(tmp_path / "step-000004")
     room = sum(path.stat().st_size for path in kept.rglob("*") if path.is_file()) * 3 // 2
     # Not -r: in a user namespace of its own the sandbox would find no walls.
-    script = f'''mount -t tmpfs -o size={room} none "$1" || exit 77
-        cp -r "$2" "$1"; shift 2; "$@" >/dev/null; ls -A {run.checkpoints}'''
+    script = f"""mount -t tmpfs -o size={room} none "$1" || exit 77
+        cp -r "$2" "$1"; shift 2; "$@" >/dev/null; ls -A {run.checkpoints}"""
     command = ["unshare", "-m", "sh", "-c", script, "sh", run.checkpoints, kept, *player(model, tmp_path, resume=True)]
     ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode == 77 or "unshare:" in ended.stderr:
