@@ -53,7 +53,8 @@ test: setup
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: setup
-	@$(BIN)/python -m pytest -q -m 'slow and not vllm'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 2 --dist loadfile -m 'slow and not vllm and not alone'
+	@$(BIN)/python -m pytest -q -m 'slow and alone'
 
 test-vllm: setup
 	@$(BIN)/python -c 'import vllm' 2>/dev/null || { echo 'vLLM is not installed: make vllm'; exit 1; }

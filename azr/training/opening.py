@@ -42,6 +42,7 @@ from azr.rollout.gathering import GatheringEngine
 from azr.rollout.tensor_parallel import check_ranks_share, check_tensor_parallel
 from azr.seeds import derive_seed
 from azr.training.checkpoint import checkpoints, read_learner_state, read_state, restore_random_state
+from azr.training.disk import plan_disk
 from azr.training.loop import Stopwatch
 from azr.training.run import Run, hold, refuse_occupied, run_config, write_whole
 from azr.training.telemetry import Telemetry, rewind_metrics
@@ -149,6 +150,7 @@ def open_for_training(
         if not resume:
             refuse_occupied(run)
         _check_memory(config, ranks)
+        plan_disk(config, read_shape(config.model), run).check()
         Console(highlight=False).print(f"loading {checkpoint or config.model.name}", soft_wrap=True)
         ranks.tell(config)
         table, learner = _open_table(config, materials.style, checkpoint, open_engine, ranks, stack)

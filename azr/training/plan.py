@@ -19,6 +19,7 @@ from azr.policy.shape import read_shape
 from azr.ranks import launched
 from azr.rollout import choose_engine
 from azr.training.checkpoint import checkpoints
+from azr.training.disk import plan_disk
 from azr.training.opening import check_update, newest_checkpoint, read_style
 from azr.training.run import Run, refuse_occupied
 
@@ -35,15 +36,19 @@ def print_plan(config: Config, run: Run, resume: bool, console: Console | None =
     read_style(config)
     check_update(config)
     methods = [line for room in rooms(config) for line in room.plan(config)]
+    shape = read_shape(config.model)
+    disk = plan_disk(config, shape, run)
     out = console or Console(highlight=False)
     out.print(dump_config(config), style="dim", markup=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _rows(config, run, resume, methods):
         table.add_row(name, value)
+    table.add_row("", str(disk))
     out.print(table)
-    memory = plan_for(config, read_shape(config.model), None, launched.size())
+    memory = plan_for(config, shape, None, launched.size())
     print_memory(memory, out)
     memory.check()
+    disk.check()
     out.print("dry run: nothing was written, nothing was run")
 
 

@@ -95,6 +95,7 @@ def test_two_ranks_end_where_one_does(model, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(200)
 def test_who_waits_in_a_kernel_for_a_killed_rank_ends_by_its_name_before_the_launcher_kills():
     stuck = subprocess.run(
@@ -105,6 +106,7 @@ def test_who_waits_in_a_kernel_for_a_killed_rank_ends_by_its_name_before_the_lau
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(200)
 def test_who_waits_in_a_kernel_ends_after_rank_0_on_ctrl_c():
     stuck = subprocess.Popen(

@@ -371,6 +371,7 @@ def test_nothing_is_written_where_the_config_names_what_is_not_there(model, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(900)  # a guard against hanging: on a processor without AVX-512 the steps take four to five minutes
 def test_two_hundred_steps_cost_the_same_from_first_to_last(model, tmp_path):
     """Memory of the process and its children, and seconds a step, after the first twenty."""
