@@ -22,13 +22,20 @@ class DiskPlan:
     added: int
     free: int
 
+    @property
+    def fits_one(self) -> bool:
+        """Whether the next checkpoint can be written; also where none is due."""
+        return not self.added or self.each <= self.free
+
     def __str__(self) -> str:
-        short = "" if self.added <= self.free else ", too little: keep fewer (checkpoint.keep)"
-        return f"{_gb(self.each)} each, {_gb(self.added)} in all; {_gb(self.free)} are free{short}"
+        told = f"{_gb(self.each)} each, {_gb(self.added)} in all; {_gb(self.free)} are free"
+        if not self.fits_one:
+            return f"{told}, too little for one"
+        return told if self.added <= self.free else f"{told}, too little: keep fewer (checkpoint.keep)"
 
     def check(self) -> None:
         """Raises UserError where not even one checkpoint can be written."""
-        if self.each > self.free:
+        if not self.fits_one:
             raise UserError(
                 f"a checkpoint takes {_gb(self.each)}, and {_gb(self.free)} of the disk are free: make room, have the"
                 " run elsewhere (--runs), or train an adapter (model.lora.rank)"

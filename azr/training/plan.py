@@ -37,18 +37,16 @@ def print_plan(config: Config, run: Run, resume: bool, console: Console | None =
     check_update(config)
     methods = [line for room in rooms(config) for line in room.plan(config)]
     shape = read_shape(config.model)
-    disk = plan_disk(config, shape, run)
     out = console or Console(highlight=False)
     out.print(dump_config(config), style="dim", markup=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _rows(config, run, resume, methods):
         table.add_row(name, value)
-    table.add_row("", str(disk))
+    table.add_row("", str(plan_disk(config, shape, run)))  # told, not checked: the run may be another machine's
     out.print(table)
     memory = plan_for(config, shape, None, launched.size())
     print_memory(memory, out)
     memory.check()
-    disk.check()
     out.print("dry run: nothing was written, nothing was run")
 
 

@@ -57,5 +57,7 @@ def test_a_disk_without_room_for_one_is_refused_and_one_without_room_for_all_is_
     small = DiskPlan(each=2 * 10**9, added=6 * 10**9, free=5 * 10**9)
     small.check()
     assert str(small) == "2.00 GB each, 6.00 GB in all; 5.00 GB are free, too little: keep fewer (checkpoint.keep)"
+    assert str(replace(small, free=10**9)).endswith("1.00 GB are free, too little for one")
     with pytest.raises(UserError, match=r"a checkpoint takes 2\.00 GB, and 1\.00 GB of the disk are free"):
         replace(small, free=10**9).check()
+    replace(small, added=0, free=10**9).check()
