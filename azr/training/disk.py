@@ -28,7 +28,7 @@ class DiskPlan:
         return not self.added or self.each <= self.free
 
     def __str__(self) -> str:
-        told = f"{_gb(self.each)} each, {_gb(self.added)} in all; {_gb(self.free)} are free"
+        told = f"{_told(self.each)} each, {_told(self.added)} in all; {_told(self.free)} are free"
         if not self.fits_one:
             return f"{told}, too little for one"
         return told if self.added <= self.free else f"{told}, too little: keep fewer (checkpoint.keep)"
@@ -37,14 +37,14 @@ class DiskPlan:
         """Raises UserError where not even one checkpoint can be written."""
         if not self.fits_one:
             raise UserError(
-                f"a checkpoint takes {_gb(self.each)}, and {_gb(self.free)} of the disk are free: make room, have the"
-                " run elsewhere (--runs), or train an adapter (model.lora.rank)"
+                f"a checkpoint takes {_told(self.each)}, and {_told(self.free)} of the disk are free: make room, have"
+                " the run elsewhere (--runs), or train an adapter (model.lora.rank)"
             )
 
 
 def plan_disk(config: Config, shape: PretrainedConfig, run: Run) -> DiskPlan:
     """Of the run in its folder, which need not be there yet. A new checkpoint is whole before the oldest goes."""
-    each = checkpoint_bytes(config, Sizes.of(shape, config))
+    each = _checkpoint_bytes(config, Sizes.of(shape, config))
     every, keep, steps = config.checkpoint.every, config.checkpoint.keep, config.steps
     there = checkpoints(run)
     done = max((step for step, _ in there), default=0)
@@ -54,7 +54,7 @@ def plan_disk(config: Config, shape: PretrainedConfig, run: Run) -> DiskPlan:
     return DiskPlan(each, max(added, 0) * each, shutil.disk_usage(standing).free)
 
 
-def checkpoint_bytes(config: Config, sizes: Sizes) -> int:
+def _checkpoint_bytes(config: Config, sizes: Sizes) -> int:
     """Weights as they are saved, AdamW's moments, the masters that aren't the weights themselves, and the critic's."""
     width = 2 if config.model.precision is Precision.BF16 else 4
     masters = 4 if width == 2 or config.learner.optimizer_on_host else 0
@@ -63,5 +63,7 @@ def checkpoint_bytes(config: Config, sizes: Sizes) -> int:
     return width * saved + (8 + masters) * sizes.trained + critic
 
 
-def _gb(size: int) -> str:
+def _told(size: int) -> str:
+    if size < GB / 10:
+        return f"{size / GB * 1000:.1f} MB"
     return f"{size / GB:.2f} GB" if size < 10 * GB else f"{size / GB:.0f} GB"

@@ -61,3 +61,4 @@ def test_a_disk_without_room_for_one_is_refused_and_one_without_room_for_all_is_
     with pytest.raises(UserError, match=r"a checkpoint takes 2\.00 GB, and 1\.00 GB of the disk are free"):
         replace(small, free=10**9).check()
     replace(small, added=0, free=10**9).check()
+    assert str(DiskPlan(293_000, 879_000, 12 * 10**9)) == "0.3 MB each, 0.9 MB in all; 12 GB are free"
